@@ -1,0 +1,164 @@
+/**
+ * What the control plane, the inference server and embedders may ask of a running master. The shapes of rows and reports are
+ * the contract that the CLI and outside tools rely on.
+ */
+import type { WorkerState } from '../worker/state.js';
+
+export type AppState = 'starting' | 'online' | 'degraded' | 'idle' | 'stopping' | 'stopped' | 'failed';
+export type AppMode = 'process' | 'thread' | 'cluster' | 'command';
+export type AppKind = 'model' | 'http' | 'command';
+
+export interface WorkerRow {
+  /** `intents@v1/3`, for http and commands `web/3`. */
+  id: string;
+  pid: number | null;
+  /** Number of the thread inside its host, null for processes. */
+  thread: number | null;
+  state: WorkerState;
+  generation: number;
+  age_seconds: number;
+  requests: number;
+  users: number;
+  in_flight: number;
+  memory_bytes: number | null;
+  cpu_percent: number | null;
+}
+
+export interface AppRow {
+  name: string;
+  version: string | null;
+  kind: AppKind;
+  mode: AppMode;
+  namespace: string;
+  state: AppState;
+  /** Why it is not online, where it is not; null otherwise. */
+  reason: string | null;
+  generation: number;
+  ready: number;
+  desired: number;
+  min: number;
+  max: number;
+  restarts: number;
+  recycles: number;
+  cpu_percent: number | null;
+  memory_bytes: number | null;
+  uptime_seconds: number;
+  port: number | null;
+  queued: number;
+  workers: WorkerRow[];
+}
+
+export interface Decision {
+  /** ISO 8601. */
+  time: string;
+  policy: string;
+  /** An app, `app@version` or worker. */
+  subject: string;
+  action: string;
+  reason: string;
+  numbers: Record<string, number | string | null>;
+}
+
+export type Verb = 'start' | 'stop' | 'restart' | 'reload' | 'recycle' | 'delete';
+
+/** How one app came out of an act. */
+export interface ActResult {
+  app: string;
+  ok: boolean;
+  error: { code: string; message: string; log_tail: string[] } | null;
+}
+
+export interface ActReport {
+  ok: boolean;
+  results: ActResult[];
+  /** Things a user should know that stopped nothing. */
+  warnings: string[];
+  apps: AppRow[];
+}
+
+export interface LogLine {
+  /** ISO 8601. */
+  time: string;
+  app: string;
+  worker: string;
+  stream: 'stdout' | 'stderr' | 'supervisor';
+  line: string;
+}
+
+export type SupervisorEvent =
+  | { type: 'decision'; decision: Decision }
+  | { type: 'worker'; worker: string; app: string; state: WorkerState; from: WorkerState; time: string }
+  | { type: 'app'; app: string; state: AppState; time: string };
+
+export interface PredictRequest {
+  model: string | null;
+  version: string | null;
+  inputs: readonly unknown[];
+  priority: number;
+  /** Overrides the app's `timeout` downwards or upwards; null: the app's. */
+  timeoutMs: number | null;
+  user: string | null;
+  /** Aborted when the client went away. */
+  signal: AbortSignal | null;
+}
+
+export interface PredictReply {
+  model: string;
+  version: string;
+  /** One entry for each input, in order. */
+  results: PredictOutcome[];
+  timing: { queue_ms: number; compute_ms: number; total_ms: number };
+}
+
+export type PredictOutcome =
+  | { ok: true; output: unknown; worker: string }
+  | { ok: false; error: import('../errors.js').SupError };
+
+export interface Supervisor {
+  readonly version: string;
+  readonly startedAt: string;
+  readonly home: string;
+  /** `ok` while every app with `min >= 1` has a ready worker. */
+  health(): {
+    ok: boolean;
+    apps: { name: string; version: string | null; state: AppState; ready: number; desired: number }[];
+  };
+  list(): AppRow[];
+  /** Reads a configuration file and adds or updates its apps; resolves when all are ready or idle, or have given up.
+   * @throws SupError SUP_CONFIG_INVALID, with `data.problems: string[]` */
+  apply(file: string, options?: { only?: readonly string[] }): Promise<ActReport>;
+  /** Target: an app, `app@version`, a worker, a namespace, `/regex/` or `all`.
+   * @throws SupError SUP_NO_SUCH_TARGET, SUP_CONFLICT */
+  act(verb: Verb, target: string): Promise<ActReport>;
+  /** Size: `3`, `+1`, `-1` or `auto`. @throws SupError SUP_NO_SUCH_TARGET, SUP_BAD_REQUEST */
+  scale(target: string, size: string): Promise<ActReport>;
+  /** Rows of the target's apps. @throws SupError SUP_NO_SUCH_TARGET */
+  describe(target: string): AppDetail[];
+  decisions(filter: { policy?: string; subject?: string; limit?: number }): Decision[];
+  /** Last lines, oldest first. @throws SupError SUP_NO_SUCH_TARGET */
+  logs(target: string, options: { lines: number; since: Date | null }): Promise<LogLine[]>;
+  /** Calls back with each new line; returns the function that ends it. @throws SupError SUP_NO_SUCH_TARGET */
+  followLogs(target: string, onLine: (line: LogLine) => void): () => void;
+  onEvent(listener: (event: SupervisorEvent) => void): () => void;
+  predict(request: PredictRequest): Promise<PredictReply>;
+  /** The name of the model that answers a request naming none. @throws SupError SUP_MODEL_NOT_FOUND */
+  defaultModel(): string;
+  /** The header that carries the user of a request to this model (lower case), or null. */
+  userHeader(model: string): string | null;
+  /** Drains and stops everything, then ends the master. */
+  shutdown(reason: string): Promise<void>;
+}
+
+/** A row with what only `describe` shows. */
+export interface AppDetail extends AppRow {
+  config_file: string;
+  /** What runs: module, script or command. Never with environment values. */
+  runs: string;
+  cwd: string;
+  env_names: string[];
+  recycle: Record<string, unknown>;
+  restart: Record<string, unknown>;
+  stop: Record<string, unknown>;
+  decisions: Decision[];
+  log_tail: LogLine[];
+}

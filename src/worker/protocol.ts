@@ -1,0 +1,84 @@
+/**
+ * What the master and its workers say to each other. Any process that speaks these messages can host a model; nothing here
+ * assumes Node. Process workers get them over the child's IPC channel as they are; a thread host gets and sends them wrapped
+ * in `{ thread, message }`; http workers use the `drain` and stats part only.
+ *
+ * Life of a model worker: `load` → (`loaded` | `loadFailed`) → many (`predict` → `result`) → `unload` → exit.
+ */
+
+export interface LoadMessage {
+  type: 'load';
+  worker: string;
+  app: string;
+  version: string;
+  /** Absolute path of the model's module. */
+  module: string;
+  /** The app's `options:` from the configuration, as they are. */
+  options: Record<string, unknown>;
+}
+
+/** One batch. `deadlines` are ms left for each input when the message was sent. */
+export interface PredictMessage {
+  type: 'predict';
+  batch: number;
+  inputs: unknown[];
+  timeoutMs: number;
+}
+
+export type ToWorker =
+  | LoadMessage
+  | PredictMessage
+  /** Nobody waits for this batch any more: abort its `ctx.signal`. The slot stays busy until the result comes. */
+  | { type: 'abort'; batch: number }
+  /** http: stop accepting, finish what is in flight, answer `drained`. `last`: no other worker takes the queue over. */
+  | { type: 'drain'; last: boolean }
+  /** Model: call the module's `unload`, close resources, then exit by itself. */
+  | { type: 'unload' }
+  /** Limits at which a `stats` message is due at once instead of with the next heartbeat (http workers). */
+  | { type: 'limits'; maxRequests: number | null; maxUsers: number | null };
+
+/** How one input of a batch ended, in the order of the inputs. */
+export type Outcome = { ok: true; output: unknown } | { ok: false; message: string; name: string };
+
+export interface StatsMessage {
+  type: 'stats';
+  /** Since this worker process started. */
+  requests: number;
+  users: number;
+  inFlight: number;
+}
+
+export interface ModelInfo {
+  platform: string;
+  inputs: unknown[];
+  outputs: unknown[];
+  rows: boolean;
+}
+
+export type FromWorker =
+  /** The worker's code runs (its loop turned once); the module is not loaded yet. */
+  | { type: 'hello'; pid: number }
+  | { type: 'loaded'; info: ModelInfo }
+  | { type: 'loadFailed'; message: string; stack: string | null }
+  | { type: 'result'; batch: number; outcomes: Outcome[]; computeMs: number }
+  /** Sent every HEARTBEAT_MS from the event loop that runs user code: silence means that the loop is blocked. */
+  | { type: 'heartbeat'; requests: number; users: number; inFlight: number }
+  | StatsMessage
+  /** http: listens on its port. `address` is what the program asked for. */
+  | { type: 'listening'; address: string | null; port: number | null; mapped: boolean }
+  | { type: 'drained' };
+
+/** Envelope between the master and a thread host; `thread` 0 is the host itself. */
+export interface ThreadEnvelope<M> {
+  thread: number;
+  message: M;
+}
+
+/** Master → thread host, about threads. */
+export type ToHost =
+  | { type: 'startThread'; thread: number; concurrency: number; resourceLimitsMb: number | null }
+  | { type: 'endThread'; thread: number };
+/** Thread host → master. */
+export type FromHost = { type: 'threadExit'; thread: number; message: string | null };
+
+export const HEARTBEAT_MS = 1000;
