@@ -17,7 +17,7 @@ export interface LoadMessage {
   options: Record<string, unknown>;
 }
 
-/** One batch. `deadlines` are ms left for each input when the message was sent. */
+/** One batch. `timeoutMs` is what its last deadline had left when the message was sent. */
 export interface PredictMessage {
   type: 'predict';
   batch: number;
@@ -25,11 +25,16 @@ export interface PredictMessage {
   timeoutMs: number;
 }
 
+/** Nobody waits for this batch any more: abort its `ctx.signal`. The slot stays busy until the result comes. */
+export interface AbortMessage {
+  type: 'abort';
+  batch: number;
+}
+
 export type ToWorker =
   | LoadMessage
   | PredictMessage
-  /** Nobody waits for this batch any more: abort its `ctx.signal`. The slot stays busy until the result comes. */
-  | { type: 'abort'; batch: number }
+  | AbortMessage
   /** http: stop accepting, finish what is in flight, answer `drained`. `last`: no other worker takes the queue over. */
   | { type: 'drain'; last: boolean }
   /** Model: call the module's `unload`, close resources, then exit by itself. */
@@ -40,9 +45,26 @@ export type ToWorker =
 /** How one input of a batch ended, in the order of the inputs. */
 export type Outcome = { ok: true; output: unknown } | { ok: false; message: string; name: string };
 
+/** Comes once for each batch that was sent, in whatever order they end. */
+export interface ResultMessage {
+  type: 'result';
+  batch: number;
+  outcomes: Outcome[];
+  /** Wall time in the worker. */
+  computeMs: number;
+}
+
 export interface StatsMessage {
   type: 'stats';
   /** Since this worker process started. */
+  requests: number;
+  users: number;
+  inFlight: number;
+}
+
+/** Sent every HEARTBEAT_MS from the event loop that runs user code: silence means that the loop is blocked. */
+export interface Heartbeat {
+  type: 'heartbeat';
   requests: number;
   users: number;
   inFlight: number;
@@ -60,9 +82,8 @@ export type FromWorker =
   | { type: 'hello'; pid: number }
   | { type: 'loaded'; info: ModelInfo }
   | { type: 'loadFailed'; message: string; stack: string | null }
-  | { type: 'result'; batch: number; outcomes: Outcome[]; computeMs: number }
-  /** Sent every HEARTBEAT_MS from the event loop that runs user code: silence means that the loop is blocked. */
-  | { type: 'heartbeat'; requests: number; users: number; inFlight: number }
+  | ResultMessage
+  | Heartbeat
   | StatsMessage
   /** http: listens on its port. `address` is what the program asked for. */
   | { type: 'listening'; address: string | null; port: number | null; mapped: boolean }
@@ -77,7 +98,8 @@ export interface ThreadEnvelope<M> {
 /** Master → thread host, about threads. */
 export type ToHost =
   | { type: 'startThread'; thread: number; concurrency: number; resourceLimitsMb: number | null }
-  | { type: 'endThread'; thread: number };
+  /** Unloads it and then terminates it, at the latest after `graceMs` (5 s unless given; 0: at once). Answered by `threadExit`. */
+  | { type: 'endThread'; thread: number; graceMs?: number };
 /** Thread host → master. */
 export type FromHost = { type: 'threadExit'; thread: number; message: string | null };
 
