@@ -1,0 +1,35 @@
+import type { AppConfig } from '../config/schema.js';
+import type { Blueprint, Work } from '../pool/work.js';
+import type { ChildEnvironment } from '../worker/backends/child.js';
+
+/** What the three kinds of app do differently; apps/app.ts does the rest. */
+export interface AppKindParts {
+  /** Names of the pools; null for the one of an app without versions. */
+  versions(config: AppConfig): (string | null)[];
+  /** Takes what its workers need (a listening socket) before the first of them starts. @throws SupError SUP_PORT_IN_USE */
+  open(): Promise<void>;
+  /** Gives it back after the last one is gone. */
+  close(): void;
+  work(version: string | null): Work;
+  blueprint(config: AppConfig, version: string | null): Blueprint;
+  /** New queues, limits and policies, in place. */
+  configure(config: AppConfig): void;
+}
+
+export interface KindDependencies {
+  workersDir: string;
+  environment: ChildEnvironment;
+  home: string;
+}
+
+/** What a worker finds in its environment: the master's own, the app's, and who it is. */
+export function workerEnv(config: AppConfig, home: string, worker: string, slot: number): NodeJS.ProcessEnv {
+  return {
+    ...process.env,
+    ...config.env,
+    NODE_APP_INSTANCE: String(slot),
+    SUPERVISOR_APP: config.name,
+    SUPERVISOR_WORKER: worker,
+    SUPERVISOR_HOME: home,
+  };
+}

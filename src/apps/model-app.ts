@@ -1,0 +1,125 @@
+import type { Clock } from '../clock.js';
+import type { ModelAppConfig } from '../config/schema.js';
+import { SupError } from '../errors.js';
+import { Dispatcher, type DispatcherConfig } from '../pool/dispatcher.js';
+import type { Work } from '../pool/work.js';
+import { processBackend } from '../worker/backends/process.js';
+import { threadBackend } from '../worker/backends/thread.js';
+import { modelReady } from '../worker/readiness.js';
+import type { Worker } from '../worker/worker.js';
+import { type AppKindParts, type KindDependencies, workerEnv } from './kind.js';
+
+/** `unload` and what the model registered with `ctx.resource` get this long after the drain. */
+const UNLOAD_GRACE_MS = 5000;
+
+export interface ModelParts extends AppKindParts {
+  dispatcher(version: string): Dispatcher;
+}
+
+/** Called when a prediction cannot come back: the worker that holds it must go. */
+export type OnWedged = (worker: Worker, reason: string) => void;
+
+/** A model: predictions pass the master's queue to workers in processes or threads. */
+export function modelParts(
+  initial: ModelAppConfig,
+  deps: KindDependencies & { clock: Clock },
+  onWedged: OnWedged,
+): ModelParts {
+  let config = initial;
+  const dispatchers = new Map<string, Dispatcher>();
+
+  const dispatcher = (version: string): Dispatcher => {
+    let found = dispatchers.get(version);
+    if (!found) {
+      found = new Dispatcher(dispatcherConfig(config, version), { clock: deps.clock });
+      found.setAvailability({ kind: 'down', error: stopped(config.name) });
+      dispatchers.set(version, found);
+    }
+    return found;
+  };
+
+  return {
+    dispatcher,
+    versions: (of) => (of as ModelAppConfig).versions.map((v) => v.version),
+    async open() {},
+    close() {},
+    work: (version) => modelWork(dispatcher(version as string), () => config, onWedged),
+    blueprint(next, name) {
+      const own = next as ModelAppConfig;
+      const version = own.versions.find((v) => v.version === name);
+      if (!version) throw new SupError('SUP_INTERNAL', `${own.name} has no version ${name}`);
+      const options = {
+        config: own,
+        version,
+        workersDir: deps.workersDir,
+        environment: deps.environment,
+        env: (worker: string, slot: number) => workerEnv(own, deps.home, worker, slot),
+      };
+      return {
+        backend: own.isolation === 'thread' ? threadBackend(options) : processBackend(options),
+        readiness: modelReady,
+      };
+    },
+    configure(next) {
+      config = next as ModelAppConfig;
+      for (const [version, each] of dispatchers) each.configure(dispatcherConfig(config, version));
+    },
+  };
+}
+
+function modelWork(dispatcher: Dispatcher, config: () => ModelAppConfig, onWedged: OnWedged): Work {
+  return {
+    get mode() {
+      return config().isolation;
+    },
+    get wedgeMs() {
+      return config().health.wedgeMs;
+    },
+    overlap: true,
+    get exitGraceMs() {
+      return Math.min(config().stop.graceMs, UNLOAD_GRACE_MS);
+    },
+    admit(worker) {
+      dispatcher.add({
+        worker: worker.id,
+        domain: worker.domain,
+        send: (message) => worker.send(message),
+        wedged: (reason) => onWedged(worker, reason),
+      });
+    },
+    drain(worker) {
+      dispatcher.remove(worker.id, 'draining');
+      return dispatcher.idle(worker.id);
+    },
+    end(_worker, instance) {
+      if (instance.thread === null) instance.send({ type: 'unload' });
+      else instance.terminate('SIGTERM');
+    },
+    lost: (worker, fault) => dispatcher.remove(worker.id, fault === 'worker' ? 'dead-own-fault' : 'dead-by-supervisor'),
+    message(worker, message) {
+      if (message.type !== 'result') return;
+      worker.requests += message.outcomes.length;
+      dispatcher.result(worker.id, message);
+    },
+    inFlight: (worker) => dispatcher.busy(worker.id),
+    queued: () => dispatcher.stats().queued,
+    busyUntil: (worker) => dispatcher.latestDeadline(worker.id),
+  };
+}
+
+function dispatcherConfig(config: ModelAppConfig, version: string): DispatcherConfig {
+  return {
+    model: `${config.name}@${version}`,
+    concurrency: config.concurrency,
+    timeoutMs: config.timeoutMs,
+    batching: config.batching,
+    queueMax: config.queue.max,
+    idempotent: config.idempotent,
+    wedgeMs: config.health.wedgeMs,
+    strategy: 'least_connections',
+  };
+}
+
+export function stopped(app: string): SupError {
+  return new SupError('SUP_APP_STOPPED', `${app} is stopped; start it with: supervisor start ${app}`, { app });
+}

@@ -1,0 +1,465 @@
+import type { Clock } from '../clock.js';
+import type { AppConfig } from '../config/schema.js';
+import { SupError } from '../errors.js';
+import type { PolicyDecision } from '../policy/decision.js';
+import { CLOSE_SHARE, decideRecycle, drawLimits } from '../policy/recycle.js';
+import type { FromWorker } from '../worker/protocol.js';
+import type { WorkerState } from '../worker/state.js';
+import { Worker } from '../worker/worker.js';
+import { pickVictims } from './victims.js';
+import type { Blueprint, Work } from './work.js';
+
+export interface PoolEvents {
+  decided(subject: string, policy: string, decision: PolicyDecision): void;
+  stateChanged(worker: Worker, from: WorkerState): void;
+  onLine(worker: string, listener: (line: string) => void): () => void;
+}
+
+export interface PoolDependencies {
+  clock: Clock;
+  random: () => number;
+  work: Work;
+  events: PoolEvents;
+}
+
+type Phase = 'stopped' | 'running' | 'stopping';
+
+/** `start` stops waiting for an app once one of its workers failed to boot this often in a row. */
+const BOOTS_BEFORE_GIVING_UP = 3;
+
+/**
+ * The workers of one app version. It alone decides how many there are: operators and policies ask. Replacements are surge slots
+ * outside `desired`; every worker is in one of these sets, and a change of sets happens in the turn of the loop that decided it.
+ */
+export class Pool {
+  readonly #workers = new Set<Worker>();
+  /** Replacements that have not proved themselves yet. */
+  readonly #trials = new Set<Worker>();
+  readonly #retiring = new Map<Worker, Promise<void>>();
+  readonly #replacing = new Map<Worker, Promise<void>>();
+  readonly #waiters = new Set<() => void>();
+  #phase: Phase = 'stopped';
+  #desired = 0;
+  /** Slots whose worker is gone and whose replacement comes from the act that emptied them. */
+  #vacant = 0;
+  #generation = 1;
+  #restarts = 0;
+  #recycles = 0;
+  #startedAt: number;
+  #stopping: Promise<void> | null = null;
+  #reloading: Promise<void> | null = null;
+  #nextReload: { promise: Promise<void>; change: Change } | null = null;
+
+  constructor(
+    /** `intents@v1` or `web`: workers are `<name>/<number>`. */
+    readonly name: string,
+    private config: AppConfig,
+    private blueprint: Blueprint,
+    private readonly deps: PoolDependencies,
+    /** Highest worker number given so far: a pool that takes over from another goes on counting. */
+    private number = 0,
+  ) {
+    this.#startedAt = deps.clock.now();
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+  get desired(): number {
+    return this.#desired;
+  }
+  get generation(): number {
+    return this.#generation;
+  }
+  get restarts(): number {
+    return this.#restarts;
+  }
+  get recycles(): number {
+    return this.#recycles;
+  }
+  get work(): Work {
+    return this.deps.work;
+  }
+  get workers(): Worker[] {
+    return [...this.#workers];
+  }
+  get lastNumber(): number {
+    return this.number;
+  }
+  get uptimeMs(): number {
+    return this.#phase === 'stopped' ? 0 : this.deps.clock.now() - this.#startedAt;
+  }
+
+  /** Those that count towards `desired`: neither on trial nor on their way out. */
+  active(): Worker[] {
+    return this.workers.filter(
+      (w) => !this.#trials.has(w) && !this.#retiring.has(w) && (w.state !== 'stopped' || w.ended),
+    );
+  }
+
+  readyCount(): number {
+    return this.workers.filter((w) => w.state === 'ready').length;
+  }
+
+  /** Starts `size` workers and resolves as `settled` does. */
+  async start(size: number): Promise<void> {
+    if (this.#stopping) await this.#stopping;
+    if (this.#phase !== 'running') {
+      this.#phase = 'running';
+      this.#startedAt = this.deps.clock.now();
+    }
+    // A worker that its restart policy left alone starts again when an operator asks for it.
+    for (const worker of this.#workers) if (worker.ended) this.#workers.delete(worker);
+    for (const worker of this.#workers)
+      if (worker.state === 'failed' || worker.state === 'backoff') this.#retire(worker);
+    return this.resize(size);
+  }
+
+  /** Sets the size; resolves when that many are ready and those in surplus are gone. @throws SupError as `settled`. */
+  async resize(size: number): Promise<void> {
+    this.#desired = size;
+    this.#reconcile();
+    await Promise.all([this.settled(), ...this.#retiring.values()]);
+  }
+
+  /** Drains and stops every worker. A second call joins the first. */
+  stop(): Promise<void> {
+    this.#phase = 'stopping';
+    this.#desired = 0;
+    this.#stopping ??= (async () => {
+      try {
+        // New ones may still join: an act that was under way hands its replacement over before it sees that we stop.
+        while (this.#workers.size > 0) await Promise.all([...this.#workers].map((worker) => this.#retire(worker)));
+      } finally {
+        this.#stopping = null;
+        this.#phase = 'stopped';
+        this.#changed();
+      }
+    })();
+    return this.#stopping;
+  }
+
+  /** Ends drains early: SIGKILL for all that is left. */
+  killAll(why: string): void {
+    for (const worker of this.#workers) worker.kill('supervisor', why);
+  }
+
+  /**
+   * Replaces every worker by one of a new generation, `recycle.max_concurrent` at a time. While one runs, further calls
+   * coalesce into one that follows it.
+   * @throws SupError SUP_ACT_FAILED when a new worker did not get ready; the old one stays.
+   */
+  reload(change: Change): Promise<void> {
+    if (!this.#reloading) {
+      this.#reloading = this.#reload(change).finally(() => {
+        this.#reloading = null;
+      });
+      return this.#reloading;
+    }
+    const running = this.#reloading;
+    if (this.#nextReload) this.#nextReload.change = change;
+    else {
+      const next = { change, promise: Promise.resolve() };
+      next.promise = running
+        .catch(() => {})
+        .then(() => {
+          this.#nextReload = null;
+          return this.reload(next.change);
+        });
+      this.#nextReload = next;
+    }
+    return this.#nextReload.promise;
+  }
+
+  async #reload(change: Change): Promise<void> {
+    const before = { config: this.config, blueprint: this.blueprint };
+    this.#generation++;
+    this.config = change.config;
+    this.blueprint = change.blueprint;
+    const old = this.active();
+    try {
+      await this.#roll(old);
+    } catch (error) {
+      // Nothing of the new generation serves: what is started from now on is made as before.
+      if (!this.active().some((w) => w.generation === this.#generation)) Object.assign(this, before);
+      throw error;
+    }
+  }
+
+  /** Replaces these workers by hand; each counts as a recycle. @throws SupError SUP_ACT_FAILED */
+  async recycle(workers: readonly Worker[], reason: string): Promise<void> {
+    await this.#roll(workers, (worker) => {
+      this.#recycles++;
+      this.deps.events.decided(worker.id, 'operator', { action: 'recycle', reason, numbers: {} });
+    });
+  }
+
+  /** New policies and limits for the workers that live. */
+  configure(config: AppConfig): void {
+    this.config = config;
+    for (const worker of this.#workers) worker.limits = this.#drawLimits();
+  }
+
+  /** Once a second, and when a worker reports that it reached a limit. */
+  tick(now: number, stalled: boolean): void {
+    if (this.#phase !== 'running') return;
+    for (const worker of this.active()) {
+      if ((worker.state !== 'ready' && worker.state !== 'unhealthy') || worker.condemned) continue;
+      if (stalled) worker.lastBeatAt = now;
+      else this.#checkWedge(worker, now);
+      this.checkRecycle(worker, now);
+    }
+  }
+
+  checkRecycle(worker: Worker, now: number): void {
+    if (worker.state !== 'ready' || worker.condemned || this.#retiring.has(worker) || this.#trials.has(worker)) return;
+    const decision = decideRecycle(
+      {
+        users: worker.users,
+        requests: worker.requests,
+        ageMs: worker.ageMs(now),
+        bootMs: worker.bootMs,
+        memoryBytes: worker.memoryBytes,
+        bornWithBytes: worker.bornWithBytes,
+      },
+      worker.limits,
+    );
+    if (decision.action === 'kill') {
+      this.#recycles++;
+      this.deps.events.decided(worker.id, 'recycle', decision);
+      worker.kill('supervisor', `${worker.id} was killed: ${decision.reason}`);
+    } else if (decision.action === 'recycle') this.#recycleByPolicy(worker, decision);
+    else if (decision.numbers.born_with_bytes) this.deps.events.decided(worker.id, 'recycle', decision);
+  }
+
+  /** Whether its memory is so near the limit that the next sample should not wait a second. */
+  memoryClose(worker: Worker): boolean {
+    const latest = worker.memoryBytes.at(-1) ?? null;
+    const limit = worker.limits.maxMemoryBytes;
+    return latest !== null && limit !== null && latest > limit * CLOSE_SHARE;
+  }
+
+  /** Resolves when `desired` workers are ready. @throws SupError SUP_WORKER_BOOT_FAILED with the reason when one gave up, or SUP_CONFLICT when the pool is stopped meanwhile. */
+  settled(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const look = () => {
+        const verdict = this.#verdict();
+        if (verdict === 'waiting') return;
+        this.#waiters.delete(look);
+        if (verdict === 'ready') resolve();
+        else reject(verdict);
+      };
+      this.#waiters.add(look);
+      look();
+    });
+  }
+
+  #verdict(): 'ready' | 'waiting' | SupError {
+    const active = this.active();
+    if (this.#phase !== 'running')
+      return this.#desired === 0 ? 'ready' : new SupError('SUP_CONFLICT', `${this.name} was stopped meanwhile`);
+    const bad = active.find(
+      (w) => w.ended === 'failed' || w.state === 'failed' || w.failedBoots >= BOOTS_BEFORE_GIVING_UP,
+    );
+    if (bad)
+      return new SupError('SUP_WORKER_BOOT_FAILED', bad.lastFailure ?? `${bad.id} did not start`, { worker: bad.id });
+    return active.filter((w) => w.state === 'ready' || w.ended === 'clean').length >= this.#desired
+      ? 'ready'
+      : 'waiting';
+  }
+
+  #recycleByPolicy(worker: Worker, decision: PolicyDecision): void {
+    if (this.#replacing.has(worker) || this.#replacing.size >= this.config.recycle.maxConcurrent || this.#reloading)
+      return;
+    this.deps.events.decided(worker.id, 'recycle', decision);
+    if (decision.numbers.memory_bytes !== undefined) this.blueprint.backend.leave(worker.domain);
+    this.#replace(worker).then(
+      () => this.#recycles++,
+      (error: SupError) =>
+        this.deps.events.decided(worker.id, 'recycle', {
+          action: 'failed',
+          reason: `the old worker stays: ${error.message}`,
+          numbers: decision.numbers,
+        }),
+    );
+  }
+
+  #checkWedge(worker: Worker, now: number): void {
+    const { wedgeMs } = this.work;
+    if (wedgeMs === null) return;
+    const since = Math.max(worker.lastBeatAt, this.work.busyUntil(worker) ?? 0);
+    if (now - since > wedgeMs)
+      this.wedged(worker, { silent_ms: Math.round(now - worker.lastBeatAt), wedge_ms: wedgeMs });
+  }
+
+  /** Its event loop, or a prediction, does not come back: kill it; the restart policy goes on from there. */
+  wedged(worker: Worker, numbers: Record<string, number | string | null>): void {
+    this.deps.events.decided(worker.id, 'health', { action: 'kill', reason: 'wedged', numbers });
+    worker.kill('worker', `${worker.id} was killed: its event loop was blocked`);
+  }
+
+  async #roll(workers: readonly Worker[], replaced?: (worker: Worker) => void): Promise<void> {
+    const queue = [...workers];
+    const gone: Promise<void>[] = [];
+    let failure: unknown = null;
+    const lane = async () => {
+      for (let worker = queue.shift(); worker && !failure; worker = queue.shift()) {
+        if (this.#phase !== 'running') failure = new SupError('SUP_CONFLICT', `${this.name} was stopped meanwhile`);
+        else if (this.active().includes(worker)) {
+          try {
+            await this.#replace(worker);
+            gone.push(this.#retiring.get(worker) ?? Promise.resolve());
+            replaced?.(worker);
+          } catch (error) {
+            failure = error;
+          }
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: this.config.recycle.maxConcurrent }, lane));
+    await Promise.all(gone);
+    if (failure) throw failure;
+  }
+
+  /** Resolves when a fresh worker has taken over; the old one drains from then on. One act a worker: a second joins the first. */
+  #replace(old: Worker): Promise<void> {
+    const running = this.#replacing.get(old);
+    if (running) return running;
+    const act = (this.work.overlap ? this.#surge(old) : this.#stopFirst(old)).finally(() =>
+      this.#replacing.delete(old),
+    );
+    this.#replacing.set(old, act);
+    return act;
+  }
+
+  async #surge(old: Worker): Promise<void> {
+    const fresh = this.#spawn(old.slot, true);
+    try {
+      await fresh.booted;
+    } catch (error) {
+      void this.#retire(fresh);
+      throw new SupError(
+        'SUP_ACT_FAILED',
+        `${old.id} was not replaced: ${(error as Error).message}`,
+        { worker: old.id },
+        { cause: error },
+      );
+    }
+    // Read again: the world went on while it booted.
+    this.#trials.delete(fresh);
+    const wanted = this.#phase === 'running' && (this.active().includes(old) || this.active().length <= this.#desired);
+    if (!wanted) void this.#retire(fresh);
+    else if (this.active().includes(old)) void this.#retire(old);
+    this.#reconcile();
+  }
+
+  async #stopFirst(old: Worker): Promise<void> {
+    this.#vacant++;
+    try {
+      await this.#retire(old);
+    } finally {
+      this.#vacant--;
+    }
+    if (this.#phase !== 'running' || this.active().length >= this.#desired) return;
+    const fresh = this.#spawn(old.slot, false);
+    await fresh.booted;
+  }
+
+  #retire(worker: Worker): Promise<void> {
+    let leaving = this.#retiring.get(worker);
+    if (!leaving) {
+      this.#trials.delete(worker);
+      leaving = worker.stop().finally(() => {
+        this.#retiring.delete(worker);
+        this.#workers.delete(worker);
+        this.#changed();
+      });
+      this.#retiring.set(worker, leaving);
+    }
+    return leaving;
+  }
+
+  #reconcile(): void {
+    if (this.#phase !== 'running') return;
+    const active = this.active();
+    for (let missing = this.#desired - active.length - this.#vacant; missing > 0; missing--)
+      this.#spawn(this.#freeSlot(), false);
+    for (const victim of pickVictims(active, active.length - this.#desired, (w) => this.#replacing.has(w)))
+      void this.#retire(victim);
+    this.#changed();
+  }
+
+  #freeSlot(): number {
+    const taken = new Set(this.active().map((w) => w.slot));
+    let slot = 0;
+    while (taken.has(slot)) slot++;
+    return slot;
+  }
+
+  #spawn(slot: number, trial: boolean): Worker {
+    const { clock, random, work, events } = this.deps;
+    const { backend, readiness } = this.blueprint;
+    const worker: Worker = new Worker(
+      {
+        id: `${this.name}/${++this.number}`,
+        slot,
+        generation: this.#generation,
+        limits: this.#drawLimits(),
+        trial,
+      },
+      {
+        clock,
+        random,
+        backend,
+        readiness,
+        config: () => this.config,
+        exitGraceMs: () => work.exitGraceMs,
+        drain: (w) => work.drain(w, !this.workers.some((other) => other !== w && other.state === 'ready')),
+        end: (w, instance) => work.end(w, instance),
+        stateChanged: (w, from) => this.#stateChanged(w, from),
+        message: (w, message) => this.#message(w, message),
+        lost: (w, fault) => work.lost(w, fault),
+        decided: (w, policy, decision) => events.decided(w.id, policy, decision),
+        onLine: (w, listener) => events.onLine(w.id, listener),
+      },
+    );
+    this.#workers.add(worker);
+    if (trial) this.#trials.add(worker);
+    worker.start();
+    return worker;
+  }
+
+  #drawLimits() {
+    return drawLimits(this.config.recycle, this.deps.random);
+  }
+
+  #message(worker: Worker, message: FromWorker): void {
+    if (message.type === 'heartbeat' || message.type === 'stats') {
+      worker.requests = Math.max(worker.requests, message.requests);
+      worker.users = Math.max(worker.users, message.users);
+      worker.inFlight = message.inFlight;
+    }
+    this.work.message(worker, message);
+    // Not only at the tick: a limit acts between requests.
+    const { maxRequests, maxUsers } = worker.limits;
+    if ((maxRequests !== null && worker.requests >= maxRequests) || (maxUsers !== null && worker.users >= maxUsers))
+      this.checkRecycle(worker, this.deps.clock.now());
+  }
+
+  #stateChanged(worker: Worker, from: WorkerState): void {
+    if (worker.state === 'ready') this.work.admit(worker);
+    if (worker.state === 'starting' && worker.fault === 'worker') this.#restarts++;
+    this.deps.events.stateChanged(worker, from);
+    this.#changed();
+  }
+
+  #changed(): void {
+    for (const look of [...this.#waiters]) look();
+  }
+}
+
+/** What a reload starts from. */
+export interface Change {
+  config: AppConfig;
+  blueprint: Blueprint;
+}

@@ -1,0 +1,34 @@
+import type { AppMode } from '../master/supervisor.js';
+import type { Backend, Instance } from '../worker/backend.js';
+import type { FromWorker } from '../worker/protocol.js';
+import type { Readiness } from '../worker/readiness.js';
+import type { Fault, Worker } from '../worker/worker.js';
+
+/** What the workers of a pool do: predictions, requests on a shared socket, or their own thing. */
+export interface Work {
+  readonly mode: AppMode;
+  /** No heartbeat for this long is a wedged event loop; null where workers don't beat. */
+  readonly wedgeMs: number | null;
+  /** Start the new one before the old one is stopped. */
+  readonly overlap: boolean;
+  readonly exitGraceMs: number;
+  /** It got ready. */
+  admit(worker: Worker): void;
+  /** Takes its work away; resolves when it is idle. `last`: nobody else is there to take work. */
+  drain(worker: Worker, last: boolean): Promise<void>;
+  end(worker: Worker, instance: Instance): void;
+  lost(worker: Worker, fault: Fault): void;
+  message(worker: Worker, message: FromWorker): void;
+  /** Monotonic ms until which a blocked loop is work and not a wedge; null: no such thing in flight. */
+  busyUntil(worker: Worker): number | null;
+  /** Where the master knows better than the last heartbeat. */
+  inFlight?(worker: Worker): number;
+  /** Inputs that wait for a worker, where there is a queue. */
+  queued?(): number;
+}
+
+/** How the workers of one generation are made. */
+export interface Blueprint {
+  readonly backend: Backend;
+  readonly readiness: Readiness;
+}
