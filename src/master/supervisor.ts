@@ -160,5 +160,4 @@ export interface AppDetail extends AppRow {
   restart: Record<string, unknown>;
   stop: Record<string, unknown>;
   decisions: Decision[];
-  log_tail: LogLine[];
 }

@@ -1,0 +1,156 @@
+import { loadConfig } from '../config/load.js';
+import type { Config } from '../config/schema.js';
+import { SupError, toSupError } from '../errors.js';
+import type { Entry, Registry } from './registry.js';
+import type { ActReport, ActResult, Verb } from './supervisor.js';
+import { type Selection, selectTargets } from './targets.js';
+
+const LOG_TAIL_LINES = 12;
+
+export interface ActsDependencies {
+  registry: Registry;
+  env: NodeJS.ProcessEnv;
+  /** Opens or moves the listeners as the configuration wants them; returns warnings. */
+  listen: (config: Config) => Promise<string[]>;
+  /** A configuration is in force, or an app is gone: what outlives the master has changed. */
+  changed: () => void;
+  configured: (config: Config) => void;
+}
+
+/** What operators ask for, from whichever side: each act resolves with how every app that it named came out. */
+export class Acts {
+  constructor(private readonly deps: ActsDependencies) {}
+
+  async apply(file: string, options: { only?: readonly string[] } = {}): Promise<ActReport> {
+    const { config, warnings } = loadConfig(file, { env: this.deps.env });
+    return this.#applyConfig(config, warnings, { ...options, roll: false });
+  }
+
+  async act(verb: Verb, target: string): Promise<ActReport> {
+    if (verb === 'reload') return this.#reload(target);
+    const selections = selectTargets(this.deps.registry.apps, target);
+    if (selections.some((s) => s.worker !== null) && verb !== 'recycle' && verb !== 'restart')
+      throw new SupError(
+        'SUP_BAD_REQUEST',
+        `'${verb}' is for whole apps; one worker can be recycled, or scale its app`,
+        { target },
+      );
+    const report = await this.#report(
+      selections.map((s) => ({ entry: this.#entryOf(s), done: this.#one(verb, s) })),
+      [],
+    );
+    this.deps.changed();
+    return report;
+  }
+
+  async scale(target: string, size: string): Promise<ActReport> {
+    const [, sign, digits] = /^([+-]?)(\d{1,4})$/.exec(size) ?? [];
+    if (size !== 'auto' && digits === undefined)
+      throw new SupError('SUP_BAD_REQUEST', `'${size}' is no size: write 3, +1, -1 or auto`);
+    const selections = selectTargets(this.deps.registry.apps, target);
+    if (selections.some((s) => s.worker !== null))
+      throw new SupError('SUP_BAD_REQUEST', 'a single worker cannot be scaled; name its app');
+    const wanted = size === 'auto' ? null : sign ? { by: Number(`${sign}${digits}`) } : { to: Number(digits) };
+    // One app: a size that cannot be is the caller's mistake and not a failed act.
+    if (selections.length === 1) {
+      const [{ app, version }] = selections as [Selection];
+      app.checkSize(wanted, version);
+    }
+    const report = await this.#report(
+      selections.map((s) => ({ entry: this.#entryOf(s), done: s.app.scale(wanted, s.version) })),
+      [],
+    );
+    this.deps.changed();
+    return report;
+  }
+
+  #one(verb: Exclude<Verb, 'reload'>, { app, version, worker }: Selection): Promise<void> {
+    switch (verb) {
+      case 'start':
+        return app.start(version);
+      case 'stop':
+        return app.stop(version);
+      case 'restart':
+        return worker === null ? app.restart(version) : app.recycle(worker, version);
+      case 'recycle':
+        return app.recycle(worker, version);
+      case 'delete':
+        return this.deps.registry.remove(this.#entryOf({ app, version, worker }));
+    }
+  }
+
+  /** Reads the files of the apps again; an error in any of them stops the reload before anything is touched. */
+  async #reload(target: string): Promise<ActReport> {
+    const { registry } = this.deps;
+    const selections = selectTargets(registry.apps, target);
+    if (selections.some((s) => s.worker !== null))
+      throw new SupError(
+        'SUP_BAD_REQUEST',
+        `'reload' is for whole apps; to replace one worker: supervisor recycle ${target}`,
+      );
+    const entries = selections.map((s) => this.#entryOf(s));
+    const loaded = [...new Set(entries.map((e) => e.file))].map((file) => loadConfig(file, { env: this.deps.env }));
+    const reports: ActReport[] = [];
+    for (const { config, warnings } of loaded) {
+      const only =
+        target === 'all' ? undefined : entries.filter((e) => e.file === config.file).map((e) => e.configName);
+      const orphans = registry.orphans(config).filter((e) => entries.includes(e));
+      const removed = orphans.map((entry) => ({ entry, done: registry.remove(entry) }));
+      reports.push(await this.#applyConfig(config, warnings, { only, roll: true }), await this.#report(removed, []));
+    }
+    return {
+      ok: reports.every((r) => r.ok),
+      results: reports.flatMap((r) => r.results),
+      warnings: reports.flatMap((r) => r.warnings),
+      apps: registry.apps.flatMap((app) => app.rows()),
+    };
+  }
+
+  async #applyConfig(
+    config: Config,
+    warnings: string[],
+    options: { only?: readonly string[]; roll: boolean },
+  ): Promise<ActReport> {
+    const applied = this.deps.registry.apply(config, options);
+    this.deps.configured(config);
+    const listening = this.deps.listen(config).catch((error: unknown) => toSupError(error));
+    const report = await this.#report(applied, warnings);
+    const outcome = await listening;
+    this.deps.changed();
+    if (!(outcome instanceof SupError)) return { ...report, warnings: [...report.warnings, ...outcome] };
+    return {
+      ...report,
+      ok: false,
+      results: [
+        { app: 'supervisor', ok: false, error: { code: outcome.code, message: outcome.message, log_tail: [] } },
+        ...report.results,
+      ],
+    };
+  }
+
+  async #report(acts: readonly { entry: Entry; done: Promise<void> }[], warnings: string[]): Promise<ActReport> {
+    const results = await Promise.all(acts.map(({ entry, done }) => this.#result(entry, done)));
+    return {
+      ok: results.every((r) => r.ok),
+      results,
+      warnings: [...warnings],
+      apps: this.deps.registry.apps.flatMap((app) => app.rows()),
+    };
+  }
+
+  async #result(entry: Entry, done: Promise<void>): Promise<ActResult> {
+    const app = entry.app.name;
+    try {
+      await done;
+      return { app, ok: true, error: null };
+    } catch (error) {
+      const { code, message } = toSupError(error);
+      const tail = await entry.log.tail({ lines: LOG_TAIL_LINES, since: null });
+      return { app, ok: false, error: { code, message, log_tail: tail.map((line) => line.line) } };
+    }
+  }
+
+  #entryOf({ app }: Selection): Entry {
+    return this.deps.registry.get(app.name) as Entry;
+  }
+}

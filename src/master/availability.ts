@@ -1,0 +1,28 @@
+import type { App } from '../apps/app.js';
+import { type ModelParts, stopped } from '../apps/model-app.js';
+import { SupError } from '../errors.js';
+import type { Availability } from '../pool/dispatcher.js';
+import type { Pool } from '../pool/pool.js';
+
+/** Opens and closes a model's queues as its pools come and go. */
+export function updateQueues(app: App, model: ModelParts): void {
+  for (const [version, pool] of app.pools)
+    if (version !== null) model.dispatcher(version).setAvailability(availability(app, pool));
+}
+
+function availability(app: App, pool: Pool): Availability {
+  if (pool.readyCount() > 0) return { kind: 'up' };
+  if (pool.phase !== 'running')
+    return app.restarting ? { kind: 'loading' } : { kind: 'down', error: stopped(app.name) };
+  const active = pool.active();
+  const bad = active.find((w) => w.failedBoots > 0 || w.state === 'failed');
+  if (bad && active.every((w) => w.failedBoots > 0 || w.state === 'failed'))
+    return {
+      kind: 'down',
+      error: new SupError('SUP_WORKER_BOOT_FAILED', `${pool.name} is not ready: ${bad.lastFailure}`, {
+        model: app.name,
+      }),
+    };
+  // A load that nobody has seen finish yet is a cold start: its time does not count against a request's deadline.
+  return active.some((w) => w.restarts > 0) ? { kind: 'up' } : { kind: 'loading' };
+}

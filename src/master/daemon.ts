@@ -1,0 +1,70 @@
+import { spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { messageOf, SupError } from '../errors.js';
+import { homePaths, prepareHome } from './home.js';
+import { runningMaster } from './lock.js';
+
+const START_DEADLINE_MS = 20_000;
+
+/** What a master in the background tells the command that started it, once. */
+export type StartMessage = { type: 'started' } | { type: 'failed'; code: string; message: string };
+
+/**
+ * Starts a master in the background, in a session of its own, and resolves when its control socket answers. What it prints
+ * outside its log, such as a crash, goes to `logFile` (default: master.out in the state folder).
+ * @throws SupError SUP_MASTER_START_FAILED with the reason
+ */
+export async function spawnMaster(options: {
+  home: string;
+  env: NodeJS.ProcessEnv;
+  logFile?: string;
+}): Promise<{ pid: number }> {
+  const env = { ...options.env, SUPERVISOR_HOME: options.home };
+  const home = homePaths(env);
+  prepareHome(home);
+  const logFile = options.logFile ?? join(home.dir, 'master.out');
+  const out = openSync(logFile, 'a', 0o600);
+  const child = spawn(process.execPath, [fileURLToPath(new URL('./main.js', import.meta.url))], {
+    cwd: '/',
+    env,
+    detached: true,
+    stdio: ['ignore', out, out, 'ipc'],
+  });
+  closeSync(out);
+  try {
+    const message = await firstMessage(child, logFile);
+    if (message.type === 'started') return { pid: child.pid as number };
+    // Somebody else was faster; that one will do.
+    const running = message.code === 'SUP_MASTER_RUNNING' ? runningMaster(home) : null;
+    if (running !== null) return { pid: running };
+    throw new SupError('SUP_MASTER_START_FAILED', `the master did not start: ${message.message}`);
+  } finally {
+    if (child.connected) child.disconnect();
+    child.unref();
+  }
+}
+
+function firstMessage(child: ReturnType<typeof spawn>, logFile: string): Promise<StartMessage> {
+  return new Promise((resolve, reject) => {
+    const fail = (why: string) => {
+      clearTimeout(deadline);
+      reject(new SupError('SUP_MASTER_START_FAILED', `the master did not start: ${why}`, { log: logFile }));
+    };
+    const deadline = setTimeout(() => {
+      child.kill('SIGKILL');
+      fail(`no sign of life after ${START_DEADLINE_MS / 1000} s; see ${logFile}`);
+    }, START_DEADLINE_MS);
+    child.once('message', (message) => {
+      clearTimeout(deadline);
+      resolve(message as StartMessage);
+    });
+    child.once('error', (error) => fail(messageOf(error)));
+    child.once('exit', (code, signal) => fail(`it ended with ${signal ?? `code ${code}`}: ${lastLines(logFile)}`));
+  });
+}
+
+function lastLines(file: string): string {
+  return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-8).join('\n') || 'it printed nothing';
+}

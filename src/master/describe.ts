@@ -1,0 +1,58 @@
+import type { AppConfig } from '../config/schema.js';
+import type { DecisionLog } from './decisions.js';
+import type { Registry } from './registry.js';
+import type { AppDetail } from './supervisor.js';
+import type { Selection } from './targets.js';
+
+const DECISIONS = 5;
+
+/** All that there is to say about what a target names; environment variables by name only. */
+export function describe(selection: Selection, registry: Registry, decisions: DecisionLog): AppDetail[] {
+  const { app, version } = selection;
+  const { config } = app;
+  const entry = registry.get(app.name);
+  return app
+    .rows()
+    .filter((row) => version === undefined || row.version === version)
+    .map((row) => ({
+      ...row,
+      config_file: entry?.file ?? '',
+      runs: runs(config, row.version),
+      cwd: config.cwd,
+      env_names: Object.keys(config.env).sort(),
+      recycle: {
+        max_users: config.recycle.maxUsers,
+        user_key: config.recycle.userKey ? `header:${config.recycle.userKey.header}` : null,
+        max_requests: config.recycle.maxRequests,
+        jitter: config.recycle.jitter,
+        max_age_ms: config.recycle.maxAgeMs,
+        max_memory_bytes: config.recycle.maxMemoryBytes,
+        max_concurrent: config.recycle.maxConcurrent,
+      },
+      restart: {
+        policy: config.restart.policy,
+        backoff_ms: config.restart.backoffMs,
+        max_backoff_ms: config.restart.maxBackoffMs,
+        max_restarts: config.restart.maxRestarts,
+        window_ms: config.restart.windowMs,
+        retry_after_ms: config.restart.retryAfterMs,
+      },
+      stop: { signal: config.stop.signal, grace_ms: config.stop.graceMs },
+      decisions: decisions.list({
+        subject: row.version === null ? row.name : `${row.name}@${row.version}`,
+        limit: DECISIONS,
+      }),
+    }));
+}
+
+function runs(config: AppConfig, version: string | null): string {
+  switch (config.kind) {
+    case 'model':
+      return config.versions.find((v) => v.version === version)?.module ?? '';
+    case 'http':
+      if ('script' in config.runs) return config.runs.script;
+      return 'handler' in config.runs ? config.runs.handler : config.runs.command.join(' ');
+    case 'command':
+      return config.command.join(' ');
+  }
+}

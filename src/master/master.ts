@@ -1,0 +1,192 @@
+import { fileURLToPath } from 'node:url';
+import { systemClock } from '../clock.js';
+import type { Config } from '../config/schema.js';
+import { loadOrCreateToken } from '../control/auth.js';
+import { SupError } from '../errors.js';
+import { Acts } from './acts.js';
+import { updateQueues } from './availability.js';
+import { DecisionLog } from './decisions.js';
+import { describe } from './describe.js';
+import { EventHub } from './events.js';
+import { Guard } from './guard.js';
+import { type Home, prepareHome } from './home.js';
+import { killLeftovers } from './leftovers.js';
+import { Listeners } from './listeners.js';
+import { type Lock, takeLock } from './lock.js';
+import { openMasterLog } from './log.js';
+import { LogReader } from './log-reader.js';
+import { Predictions } from './predictions.js';
+import { Registry } from './registry.js';
+import { Sampling } from './sampling.js';
+import { StateFile } from './state-file.js';
+import type { PredictRequest, Supervisor } from './supervisor.js';
+import { selectTargets } from './targets.js';
+import { packageVersion } from './version.js';
+
+export interface MasterOptions {
+  home: Home;
+  env: NodeJS.ProcessEnv;
+  /** Where the master's own log lines go besides its file; null in the background. */
+  echo: NodeJS.WritableStream | null;
+}
+
+export interface Master extends Supervisor {
+  /** Resolves when it has ended. */
+  readonly ended: Promise<void>;
+  readonly registry: Registry;
+  /** Kills what still drains. */
+  hurry(reason: string): void;
+  reopenLogs(): void;
+}
+
+/** Compiled worker programs stand beside the compiled sources. */
+const WORKERS_DIR = fileURLToPath(new URL('../../workers', import.meta.url));
+
+/**
+ * Takes the state folder and wires the parts; decides nothing.
+ * @throws SupError SUP_MASTER_RUNNING, SUP_MASTER_START_FAILED
+ */
+export async function createMaster({ home, env, echo }: MasterOptions): Promise<Master> {
+  prepareHome(home);
+  const lock: Lock = await takeLock(home);
+  const clock = systemClock;
+  const log = openMasterLog(home, echo);
+  const warn = (text: string) => log.warn(text);
+  const killed = killLeftovers(home.dir);
+  if (killed.length > 0) log.warn({ pids: killed }, 'killed workers that a former master left behind');
+  const { token, warnings } = loadOrCreateToken(home.dir);
+  const stateFile = new StateFile(home.dir);
+  const { state, warnings: stateWarnings } = stateFile.read();
+  for (const text of [...warnings, ...stateWarnings]) warn(text);
+
+  const guard = new Guard(home.dir);
+  const decisions = new DecisionLog(clock);
+  const events = new EventHub(clock, decisions);
+  decisions.onDecision((d) => log.info({ policy: d.policy, ...d.numbers }, `${d.subject}: ${d.action}: ${d.reason}`));
+
+  const registry: Registry = new Registry({
+    clock,
+    random: Math.random,
+    groups: guard,
+    home: home.dir,
+    logsDir: home.logs,
+    workersDir: WORKERS_DIR,
+    pins: state.pins,
+    warn,
+    events: {
+      decided: (subject, policy, decision) => decisions.add(subject, policy, decision),
+      stateChanged: (worker, from) => {
+        events.workerChanged(worker, from);
+        const entry = registry.ofWorker(worker.id);
+        if (!entry) return;
+        if (entry.model) updateQueues(entry.app, entry.model);
+        if (events.appChanged(entry.app) === 'online') registry.unblock(entry.app.name);
+      },
+    },
+    changed: (app) => {
+      const entry = registry.get(app.name);
+      if (entry?.model && entry.app === app) updateQueues(app, entry.model);
+      events.appChanged(app);
+    },
+  });
+  const predictions = new Predictions(registry, () => clock.now(), warn);
+  const sampling = new Sampling(clock, () => registry.apps);
+  const logs = new LogReader(registry);
+  const configs = new Map<string, Config>();
+  const saveState = () => {
+    const used = new Set(registry.entries.map((entry) => entry.file));
+    stateFile.write({
+      configs: [...configs.values()].filter((c) => used.has(c.file)).map(({ file, hash }) => ({ file, hash })),
+      pins: Object.fromEntries(
+        registry.apps.filter((app) => app.pinned !== null).map((app) => [app.name, app.pinned as number]),
+      ),
+    });
+  };
+  const acts = new Acts({
+    registry,
+    env,
+    listen: (config) => listeners.apply(config),
+    configured: (config) => {
+      configs.set(config.file, config);
+      log.level = config.log.level;
+      predictions.defaultModel = config.inference.defaultModel ?? predictions.defaultModel;
+      saveState();
+    },
+    changed: saveState,
+  });
+
+  let ending: Promise<void> | null = null;
+  let ended = () => {};
+  const end = async (reason: string) => {
+    log.info(`ending: ${reason}`);
+    await Promise.all(registry.apps.map((app) => app.stop()));
+    sampling.close();
+    await listeners.close();
+    await Promise.all(registry.entries.map((entry) => entry.log.close()));
+    guard.close();
+    log.info('ended');
+    await log.flushed();
+    lock.release();
+    ended();
+  };
+
+  const startedAtMs = clock.wall();
+  const master: Master = {
+    version: packageVersion(),
+    startedAt: new Date(startedAtMs).toISOString(),
+    home: home.dir,
+    ended: new Promise<void>((resolve) => {
+      ended = resolve;
+    }),
+    registry,
+    health: () => {
+      const apps = registry.apps.flatMap((app) => app.rows().map((row) => ({ ...row, ended: app.endedWith() === 0 })));
+      return {
+        ok: apps.every((row) => row.min === 0 || row.ready > 0 || row.ended),
+        apps: apps.map(({ name, version, state: appState, ready, desired }) => ({
+          name,
+          version,
+          state: appState,
+          ready,
+          desired,
+        })),
+      };
+    },
+    list: () => registry.apps.flatMap((app) => app.rows()),
+    apply: (file, options) => refuseWhenEnding().apply(file, options),
+    act: (verb, target) => refuseWhenEnding().act(verb, target),
+    scale: (target, size) => refuseWhenEnding().scale(target, size),
+    describe: (target) => selectTargets(registry.apps, target).flatMap((s) => describe(s, registry, decisions)),
+    decisions: (filter) => decisions.list(filter),
+    logs: (target, options) => logs.tail(target, options),
+    followLogs: (target, onLine) => logs.follow(target, onLine),
+    onEvent: (listener) => events.on(listener),
+    predict: (request: PredictRequest) => predictions.predict(request),
+    defaultModel: () => predictions.nameOfDefault(),
+    userHeader: (model) => predictions.userHeader(model),
+    shutdown: (reason) => {
+      ending ??= end(reason);
+      return ending;
+    },
+    hurry: (reason) => {
+      for (const app of registry.apps) for (const pool of app.pools.values()) pool.killAll(reason);
+    },
+    reopenLogs: () => {
+      for (const entry of registry.entries) entry.log.reopen();
+      log.reopen();
+    },
+  };
+  const refuseWhenEnding = (): Acts => {
+    if (ending) throw new SupError('SUP_SHUTTING_DOWN', 'the supervisor is shutting down');
+    return acts;
+  };
+  const listeners = new Listeners({
+    supervisor: master,
+    socketPath: home.socket,
+    token: () => token,
+    onError: (error) => log.error({ err: error }, 'unexpected error in an HTTP handler'),
+  });
+  await listeners.openSocket();
+  log.info({ pid: process.pid, home: home.dir }, `model-supervisor ${master.version} started`);
+  return master;
+}

@@ -1,0 +1,298 @@
+import { App, type AppDependencies } from '../apps/app.js';
+import { commandParts } from '../apps/command-app.js';
+import { httpParts } from '../apps/http-app.js';
+import type { AppKindParts, KindDependencies } from '../apps/kind.js';
+import { type ModelParts, modelParts } from '../apps/model-app.js';
+import { diffApp } from '../config/diff.js';
+import type { AppConfig, Config } from '../config/schema.js';
+import { SupError } from '../errors.js';
+import { AppLog } from '../logs/app-log.js';
+import type { GroupRegistry } from '../worker/backends/child.js';
+
+export interface Entry {
+  app: App;
+  log: AppLog;
+  /** The file that defines it, and its name there. */
+  file: string;
+  project: string;
+  configName: string;
+  /** Set for models. */
+  model: ModelParts | null;
+  /** How its last start or update ended; what depends on it waits for this. */
+  ready: Promise<void>;
+  /** Resolves when its first start begins. */
+  begun: Promise<void>;
+  begin: () => void;
+  /** The app that it can't start without and that failed. */
+  blockedBy: string | null;
+}
+
+export interface RegistryDependencies extends Omit<AppDependencies, 'events'> {
+  events: Omit<AppDependencies['events'], 'onLine'>;
+  groups: GroupRegistry;
+  home: string;
+  logsDir: string;
+  workersDir: string;
+  pins: Record<string, number>;
+  warn: (text: string) => void;
+}
+
+/** One app's part in applying a configuration: what has been decided, and the promise of its end. */
+export interface Applied {
+  entry: Entry;
+  done: Promise<void>;
+}
+
+/** Every app that this master knows, by the name it goes by here. */
+export class Registry {
+  readonly #entries = new Map<string, Entry>();
+  readonly #switching = new Set<string>();
+
+  constructor(private readonly deps: RegistryDependencies) {}
+
+  get entries(): Entry[] {
+    return [...this.#entries.values()];
+  }
+
+  get apps(): App[] {
+    return this.entries.map((entry) => entry.app);
+  }
+
+  get(name: string): Entry | undefined {
+    return this.#entries.get(name);
+  }
+
+  ofWorker(worker: string): Entry | undefined {
+    return this.#entries.get(worker.split(/[@/]/, 1)[0] as string);
+  }
+
+  /**
+   * Adds and updates the apps of a configuration, never removes. All is decided in this turn; `done` of each tells how it ended.
+   * @param roll also replace the workers of apps that did not change
+   * @throws SupError SUP_CONFIG_INVALID when an app wants a port that an app of another file has
+   */
+  apply(config: Config, options: { only?: readonly string[]; roll: boolean }): Applied[] {
+    const wanted = config.apps.filter((app) => options.only === undefined || options.only.includes(app.name));
+    this.#checkPorts(config);
+    const names = new Map(config.apps.map((app) => [app.name, this.#nameFor(config, app.name)]));
+    const applied: Applied[] = [];
+    for (const own of wanted) {
+      const name = names.get(own.name) as string;
+      const next = { ...own, name, dependsOn: own.dependsOn.map((d) => ({ ...d, app: names.get(d.app) ?? d.app })) };
+      const existing = this.#entries.get(name);
+      if (existing) {
+        existing.file = config.file;
+        existing.log.configure(next.log);
+        applied.push({ entry: existing, done: this.#update(existing, next, options.roll) });
+      } else {
+        const entry = this.#create(next, config, own.name);
+        this.#entries.set(name, entry);
+        // A turn later: what it depends on may stand below it in the file.
+        applied.push({ entry, done: Promise.resolve().then(() => this.#startInOrder(entry)) });
+      }
+    }
+    for (const { entry, done } of applied) {
+      entry.ready = done;
+      // Whoever waits for it sees the failure; nobody has to.
+      done.catch(() => {});
+    }
+    return applied;
+  }
+
+  /** Starts what waited for this app, which is online now. */
+  unblock(name: string): void {
+    for (const entry of this.entries) {
+      if (entry.blockedBy !== name || entry.app.running) continue;
+      entry.blockedBy = null;
+      entry.ready = this.#startInOrder(entry);
+      entry.ready.catch((error: Error) => this.deps.warn(error.message));
+    }
+  }
+
+  /** Apps that this file once defined and no longer does. */
+  orphans(config: Config): Entry[] {
+    const names = new Set(config.apps.map((app) => app.name));
+    return this.entries.filter((entry) => entry.file === config.file && !names.has(entry.configName));
+  }
+
+  async remove(entry: Entry): Promise<void> {
+    await entry.app.stop();
+    if (this.#entries.get(entry.app.name) === entry) this.#entries.delete(entry.app.name);
+    await entry.log.close();
+  }
+
+  /** Two files may both have `web`: the second one goes by `<project>.web`. */
+  #nameFor(config: Config, name: string): string {
+    const mine = this.entries.find(
+      (e) => e.configName === name && (e.file === config.file || e.project === config.project),
+    );
+    if (mine) return mine.app.name;
+    return this.#entries.has(name) ? `${config.project}.${name}` : name;
+  }
+
+  #checkPorts(config: Config): void {
+    const problems: string[] = [];
+    for (const app of config.apps) {
+      if (app.kind !== 'http') continue;
+      const rival = this.entries.find(
+        (e) =>
+          e.app.config.kind === 'http' &&
+          e.app.config.port === app.port &&
+          e.file !== config.file &&
+          e.project !== config.project,
+      );
+      if (rival)
+        problems.push(
+          `${config.file} apps.${app.name}.port: ${app.port} belongs to ${rival.app.name} of ${rival.file}; choose another`,
+        );
+    }
+    if (problems.length > 0) throw new SupError('SUP_CONFIG_INVALID', problems.join('\n'), { problems });
+  }
+
+  #create(
+    config: AppConfig,
+    from: Config,
+    configName: string,
+    log?: AppLog,
+    taken?: ConstructorParameters<typeof App>[3],
+  ): Entry {
+    const { deps } = this;
+    const appLog =
+      log ??
+      new AppLog({
+        app: config.name,
+        dir: deps.logsDir,
+        format: config.log.format,
+        rotate: config.log.rotate,
+        onWarning: deps.warn,
+      });
+    const kindDeps: KindDependencies = {
+      workersDir: deps.workersDir,
+      home: deps.home,
+      environment: { output: appLog, groups: deps.groups },
+    };
+    let parts: AppKindParts;
+    let model: ModelParts | null = null;
+    switch (config.kind) {
+      case 'model':
+        parts = model = modelParts(config, { ...kindDeps, clock: deps.clock }, (worker, reason) => {
+          for (const pool of app.pools.values()) if (pool.workers.includes(worker)) pool.wedged(worker, { reason });
+        });
+        break;
+      case 'http':
+        parts = httpParts(config, kindDeps, (text) => {
+          appLog.note(config.name, text);
+          deps.warn(`${config.name}: ${text}`);
+        });
+        break;
+      case 'command':
+        parts = commandParts(config, kindDeps);
+        break;
+    }
+    const app = new App(
+      config,
+      parts,
+      {
+        clock: deps.clock,
+        random: deps.random,
+        changed: deps.changed,
+        events: {
+          ...deps.events,
+          onLine: (worker, listener) =>
+            appLog.follow((line) => line.worker === worker && listener(line.line), { everyLine: true }),
+        },
+      },
+      taken ?? { pinned: deps.pins[config.name] ?? null, numbers: new Map() },
+    );
+    let begin = () => {};
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
+    return {
+      app,
+      log: appLog,
+      file: from.file,
+      project: from.project,
+      configName,
+      model,
+      ready: Promise.resolve(),
+      begun,
+      begin,
+      blockedBy: null,
+    };
+  }
+
+  async #update(entry: Entry, next: AppConfig, roll: boolean): Promise<void> {
+    const { app } = entry;
+    if (this.#switching.has(app.name))
+      throw new SupError('SUP_CONFLICT', `${app.name} is being replaced by a new pool; try again when that is done`);
+    const change = diffApp(app.config, next);
+    if (change === 'new-pool') return this.#switchOver(entry, next);
+    if (!app.running) {
+      await app.configure(next);
+      await this.#startInOrder(entry);
+    } else if (change === 'generation' || roll) await app.reload(next);
+    else if (change === 'in-place') await app.configure(next);
+    else await app.settled();
+  }
+
+  /** Another kind, port or isolation: a new pool beside the old one takes over when it is ready. */
+  async #switchOver(entry: Entry, next: AppConfig): Promise<void> {
+    const old = entry.app;
+    const oldParts = { app: entry.app, model: entry.model };
+    this.#switching.add(next.name);
+    try {
+      const fresh = this.#create(
+        next,
+        { file: entry.file, project: entry.project } as Config,
+        entry.configName,
+        entry.log,
+        {
+          pinned: old.pinned,
+          numbers: old.lastNumbers,
+        },
+      );
+      try {
+        await fresh.app.start();
+      } catch (error) {
+        // The old one holds the very address that the new one wants: only then does it go first.
+        const takesOver = error instanceof SupError && error.code === 'SUP_PORT_IN_USE' && samePort(old.config, next);
+        if (!takesOver) {
+          await fresh.app.stop();
+          throw error;
+        }
+        await old.stop();
+        await fresh.app.start();
+      }
+      entry.app = fresh.app;
+      entry.model = fresh.model;
+      await oldParts.app.stop();
+    } finally {
+      this.#switching.delete(next.name);
+    }
+  }
+
+  /** Starts it once what it depends on is there. */
+  async #startInOrder(entry: Entry): Promise<void> {
+    const { app } = entry;
+    for (const { app: name, condition } of app.config.dependsOn) {
+      const other = this.#entries.get(name);
+      if (!other) throw new SupError('SUP_ACT_FAILED', `${app.name} depends on ${name}, which is not configured here`);
+      app.waitFor(`${name} (depends_on)`);
+      try {
+        await (condition === 'ready' ? other.ready : other.begun);
+        app.waitFor(null);
+      } catch (error) {
+        entry.blockedBy = name;
+        const why = `${app.name} is not started: it depends on ${name}, which failed`;
+        throw new SupError('SUP_ACT_FAILED', why, { app: app.name }, { cause: error });
+      }
+    }
+    entry.begin();
+    await app.start();
+  }
+}
+
+function samePort(a: AppConfig, b: AppConfig): boolean {
+  return a.kind === 'http' && b.kind === 'http' && a.port === b.port;
+}
