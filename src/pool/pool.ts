@@ -126,17 +126,18 @@ export class Pool {
   stop(): Promise<void> {
     this.#phase = 'stopping';
     this.#desired = 0;
-    this.#stopping ??= (async () => {
-      try {
-        // New ones may still join: an act that was under way hands its replacement over before it sees that we stop.
-        while (this.#workers.size > 0) await Promise.all([...this.#workers].map((worker) => this.#retire(worker)));
-      } finally {
-        this.#stopping = null;
-        this.#phase = 'stopped';
-        this.#changed();
-      }
-    })();
+    // `finally` runs in a later turn, also when there is nothing to stop: it never clears a promise that is not stored yet.
+    this.#stopping ??= this.#stopAll().finally(() => {
+      this.#stopping = null;
+      this.#phase = 'stopped';
+      this.#changed();
+    });
     return this.#stopping;
+  }
+
+  async #stopAll(): Promise<void> {
+    // New ones may still join: an act that was under way hands its replacement over before it sees that we stop.
+    while (this.#workers.size > 0) await Promise.all([...this.#workers].map((worker) => this.#retire(worker)));
   }
 
   /** Ends drains early: SIGKILL for all that is left. */

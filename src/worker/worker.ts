@@ -328,7 +328,7 @@ export class Worker {
 
   #died(exit: Exit, booting: boolean): void {
     const now = this.host.clock.now();
-    const readyMs = this.readyAt === null ? 0 : now - this.readyAt;
+    const readyMs = this.readyAt === null ? null : now - this.readyAt;
     this.readyAt = null;
     if (booting) this.failedBoots++;
     this.#to(booting ? 'bootFailed' : 'exited');

@@ -1,0 +1,186 @@
+import { ManualClock } from '../../src/clock.js';
+import type { CommandAppConfig } from '../../src/config/schema.js';
+import type { PolicyDecision } from '../../src/policy/decision.js';
+import { Pool } from '../../src/pool/pool.js';
+import type { Blueprint, Work } from '../../src/pool/work.js';
+import type { Backend, Instance, InstanceEvents } from '../../src/worker/backend.js';
+import type { WorkerState } from '../../src/worker/state.js';
+import type { Worker } from '../../src/worker/worker.js';
+
+/** One life of a worker, moved by hand. */
+export class FakeInstance implements Instance {
+  readonly pid: number;
+  readonly thread = null;
+  readonly domain: string;
+  readonly asked: string[] = [];
+  alive = true;
+
+  constructor(
+    readonly worker: string,
+    readonly blueprint: string,
+    pid: number,
+    private readonly events: InstanceEvents,
+  ) {
+    this.pid = pid;
+    this.domain = worker;
+  }
+
+  send(): void {}
+
+  terminate(signal: NodeJS.Signals): void {
+    this.asked.push(signal);
+  }
+
+  kill(): void {
+    this.asked.push('SIGKILL');
+    // A real kill is seen a turn later, too.
+    queueMicrotask(() => this.exit(null, 'SIGKILL'));
+  }
+
+  ready(): void {
+    this.events.message({ type: 'hello', pid: this.pid });
+  }
+
+  beat(requests = 0, users = 0): void {
+    this.events.message({ type: 'heartbeat', requests, users, inFlight: 0 });
+  }
+
+  exit(code: number | null, signal: NodeJS.Signals | null = null): void {
+    if (!this.alive) return;
+    this.alive = false;
+    this.events.exit({ code, signal, message: null });
+  }
+}
+
+/** A pool on a manual clock whose processes are FakeInstances. */
+export class PoolRig {
+  readonly clock = new ManualClock();
+  readonly instances: FakeInstance[] = [];
+  readonly decisions: ({ subject: string; policy: string } & PolicyDecision)[] = [];
+  readonly transitions: string[] = [];
+  readonly drained: string[] = [];
+  /** Resolves a drain; without one it resolves at once. */
+  holdDrains = false;
+  readonly drains = new Map<string, () => void>();
+  readonly pool: Pool;
+
+  constructor(
+    readonly config: CommandAppConfig = fakeConfig(),
+    overlap = true,
+  ) {
+    this.pool = new Pool('web', config, this.blueprint('one'), {
+      clock: this.clock,
+      random: () => 0.5,
+      work: this.#work(overlap),
+      events: {
+        decided: (subject, policy, decision) => this.decisions.push({ subject, policy, ...decision }),
+        stateChanged: (worker: Worker, from: WorkerState) =>
+          this.transitions.push(`${worker.id} ${from}>${worker.state}`),
+        onLine: () => () => {},
+      },
+    });
+  }
+
+  blueprint(name: string): Blueprint {
+    const backend: Backend = {
+      leave() {},
+      launch: ({ worker }, events) => {
+        const instance = new FakeInstance(worker, name, this.instances.length + 1000, events);
+        this.instances.push(instance);
+        return instance;
+      },
+    };
+    return {
+      backend,
+      readiness: (boot) =>
+        new Promise((resolve) => {
+          boot.onMessage((message) => message.type === 'hello' && resolve());
+        }),
+    };
+  }
+
+  /** The present life of a worker. */
+  of(worker: string): FakeInstance {
+    const found = this.instances.findLast((i) => i.worker === worker);
+    if (!found) throw new Error(`${worker} was never launched`);
+    return found;
+  }
+
+  get alive(): FakeInstance[] {
+    return this.instances.filter((i) => i.alive);
+  }
+
+  /** Boots all that is starting. */
+  async bootAll(): Promise<void> {
+    for (const worker of this.pool.workers) if (worker.state === 'starting') this.of(worker.id).ready();
+    await turn();
+  }
+
+  /** Ends all that was asked to end. */
+  async endAsked(): Promise<void> {
+    for (const instance of this.alive) if (instance.asked.length > 0) instance.exit(0);
+    await turn();
+  }
+
+  #work(overlap: boolean): Work {
+    return {
+      mode: 'cluster',
+      wedgeMs: 30_000,
+      overlap,
+      exitGraceMs: 5000,
+      admit() {},
+      drain: (worker) => {
+        this.drained.push(worker.id);
+        if (!this.holdDrains) return Promise.resolve();
+        return new Promise((resolve) => this.drains.set(worker.id, resolve));
+      },
+      end: (_worker, instance) => instance.terminate('SIGTERM'),
+      lost() {},
+      message() {},
+      busyUntil: () => null,
+    };
+  }
+}
+
+/** Lets every promise that can settle do so. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+export function fakeConfig(more: Partial<CommandAppConfig> = {}): CommandAppConfig {
+  return {
+    kind: 'command',
+    name: 'web',
+    namespace: 'default',
+    command: ['true'],
+    overlap: true,
+    workers: { min: 2, max: 2 },
+    env: {},
+    cwd: '/',
+    args: [],
+    nodeArgs: [],
+    ready: { timeoutMs: 30_000, probe: null },
+    stop: { signal: 'SIGTERM', graceMs: 30_000 },
+    restart: {
+      policy: 'always',
+      backoffMs: 100,
+      maxBackoffMs: 30_000,
+      maxRestarts: 10,
+      windowMs: 60_000,
+      retryAfterMs: 300_000,
+    },
+    recycle: {
+      maxUsers: null,
+      userKey: null,
+      maxRequests: null,
+      jitter: 0,
+      maxAgeMs: null,
+      maxMemoryBytes: null,
+      maxConcurrent: 1,
+    },
+    health: { wedgeMs: 0 },
+    log: { level: 'info', format: 'json', rotate: { sizeBytes: 1e6, keep: 1, maxAgeMs: 1e9 } },
+    dependsOn: [],
+    ...more,
+  };
+}
