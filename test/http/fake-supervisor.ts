@@ -1,0 +1,128 @@
+import { SupError } from '../../src/errors.js';
+import type {
+  ActReport,
+  AppDetail,
+  AppRow,
+  LogLine,
+  PredictRequest,
+  Supervisor,
+  SupervisorEvent,
+} from '../../src/master/supervisor.js';
+
+export interface FakeSupervisor extends Supervisor {
+  /** What was asked, as `act reload web`. */
+  readonly calls: string[];
+  readonly predictions: PredictRequest[];
+  readonly followers: Set<(line: LogLine) => void>;
+  readonly listeners: Set<(event: SupervisorEvent) => void>;
+}
+
+/** A supervisor of one app `web` and one model `intents`, that answers at once; any part can be replaced. */
+export function fakeSupervisor(parts: Partial<Supervisor> = {}): FakeSupervisor {
+  const calls: string[] = [];
+  const predictions: PredictRequest[] = [];
+  const followers = new Set<(line: LogLine) => void>();
+  const listeners = new Set<(event: SupervisorEvent) => void>();
+  const note = async (...words: unknown[]): Promise<ActReport> => {
+    calls.push(words.map((word) => (typeof word === 'string' ? word : JSON.stringify(word))).join(' '));
+    return report();
+  };
+  return {
+    calls,
+    predictions,
+    followers,
+    listeners,
+    version: '1.2.3',
+    startedAt: '2026-01-01T00:00:00.000Z',
+    home: '/nowhere',
+    health: () => ({ ok: true, apps: [{ name: 'web', version: null, state: 'online', ready: 2, desired: 2 }] }),
+    list: () => [row('web')],
+    apply: (file, options) => note('apply', file, options ?? {}),
+    act: (verb, target) => note('act', verb, target),
+    scale: (target, size) => note('scale', target, size),
+    describe: (target) => {
+      calls.push(`describe ${target}`);
+      if (target === 'nosuch') throw new SupError('SUP_NO_SUCH_TARGET', "there is no 'nosuch'");
+      return [detail('web')];
+    },
+    decisions: (filter) => {
+      calls.push(`decisions ${JSON.stringify(filter)}`);
+      return [];
+    },
+    logs: async (target, options) => {
+      calls.push(`logs ${target} ${JSON.stringify(options)}`);
+      return [logLine('first'), logLine('second')];
+    },
+    followLogs: (target, onLine) => {
+      if (target === 'nosuch') throw new SupError('SUP_NO_SUCH_TARGET', "there is no 'nosuch'");
+      followers.add(onLine);
+      return () => followers.delete(onLine);
+    },
+    onEvent: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    predict: async (request) => {
+      predictions.push(request);
+      return {
+        model: request.model ?? 'intents',
+        version: request.version ?? 'v1',
+        results: request.inputs.map((output) => ({ ok: true, output, worker: 'intents@v1/1' })),
+        timing: { queue_ms: 1, compute_ms: 2, total_ms: 3 },
+      };
+    },
+    defaultModel: () => 'intents',
+    userHeader: () => 'x-user-id',
+    shutdown: async (reason) => {
+      calls.push(`shutdown ${reason}`);
+    },
+    ...parts,
+  };
+}
+
+export function report(parts: Partial<ActReport> = {}): ActReport {
+  return { ok: true, results: [{ app: 'web', ok: true, error: null }], warnings: [], apps: [row('web')], ...parts };
+}
+
+export function logLine(line: string): LogLine {
+  return { time: '2026-01-01T00:00:00.000Z', app: 'web', worker: 'web/1', stream: 'stdout', line };
+}
+
+export function row(name: string): AppRow {
+  return {
+    name,
+    version: null,
+    kind: 'http',
+    mode: 'cluster',
+    namespace: 'default',
+    state: 'online',
+    reason: null,
+    generation: 1,
+    ready: 1,
+    desired: 1,
+    min: 1,
+    max: 1,
+    restarts: 2,
+    recycles: 3,
+    cpu_percent: null,
+    memory_bytes: null,
+    uptime_seconds: 5,
+    port: 8080,
+    queued: 0,
+    workers: [],
+  };
+}
+
+function detail(name: string): AppDetail {
+  return {
+    ...row(name),
+    config_file: '/srv/supervisor.yaml',
+    runs: 'server.mjs',
+    cwd: '/srv',
+    env_names: ['API_KEY'],
+    recycle: {},
+    restart: {},
+    stop: {},
+    decisions: [],
+  };
+}
