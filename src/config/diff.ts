@@ -1,0 +1,79 @@
+/** What a changed configuration asks of an app that is running. */
+import { isDeepStrictEqual } from 'node:util';
+import type {
+  AppConfig,
+  CommandAppConfig,
+  CommonAppConfig,
+  HttpAppConfig,
+  ModelAppConfig,
+  ModelVersion,
+} from './types.js';
+
+/** `generation`: new workers, one after the other. `new-pool`: a whole new pool beside the old one, then a switch. */
+export type AppChange = 'same' | 'in-place' | 'generation' | 'new-pool';
+
+const WEIGHT: readonly AppChange[] = ['same', 'in-place', 'generation', 'new-pool'];
+
+type Effects<T> = { readonly [K in Exclude<keyof T, 'kind'>]: Exclude<AppChange, 'same'> };
+
+// One row for each key: a key that is added to a configuration without a row here does not compile.
+const COMMON: Effects<CommonAppConfig> = {
+  name: 'new-pool',
+  namespace: 'in-place',
+  workers: 'in-place',
+  env: 'generation',
+  cwd: 'generation',
+  args: 'generation',
+  nodeArgs: 'generation',
+  ready: 'in-place',
+  stop: 'in-place',
+  restart: 'in-place',
+  recycle: 'in-place',
+  health: 'in-place',
+  log: 'in-place',
+  dependsOn: 'in-place',
+};
+
+const MODEL: Effects<ModelAppConfig> = {
+  ...COMMON,
+  versions: 'generation',
+  isolation: 'new-pool',
+  concurrency: 'in-place',
+  timeoutMs: 'in-place',
+  batching: 'in-place',
+  queue: 'in-place',
+  idempotent: 'in-place',
+};
+
+const HTTP: Effects<HttpAppConfig> = { ...COMMON, runs: 'generation', host: 'new-pool', port: 'new-pool' };
+const COMMAND: Effects<CommandAppConfig> = { ...COMMON, command: 'generation', overlap: 'in-place' };
+const EFFECTS = { model: MODEL, http: HTTP, command: COMMAND } as const;
+
+/** The heaviest of what all changed keys ask for. */
+export function diffApp(before: AppConfig, after: AppConfig): AppChange {
+  if (before.kind !== after.kind) return 'new-pool';
+  const old = new Map<string, unknown>(Object.entries(before));
+  const effects = new Map<string, AppChange>(Object.entries(EFFECTS[after.kind]));
+  const changes = Object.entries(after).map(([key, value]): AppChange => {
+    const effect = effects.get(key) ?? 'same';
+    if (isDeepStrictEqual(old.get(key), value)) return 'same';
+    return key === 'versions' && isReordered(before, after) ? 'in-place' : effect;
+  });
+  return changes.reduce(
+    (heaviest, change) => (WEIGHT.indexOf(change) > WEIGHT.indexOf(heaviest) ? change : heaviest),
+    'same',
+  );
+}
+
+/** The same versions in another order: no worker runs other code for that. */
+function isReordered(before: AppConfig, after: AppConfig): boolean {
+  return (
+    before.kind === 'model' &&
+    after.kind === 'model' &&
+    isDeepStrictEqual(byName(before.versions), byName(after.versions))
+  );
+}
+
+function byName(versions: readonly ModelVersion[]): Map<string, ModelVersion> {
+  return new Map(versions.map((version) => [version.version, version]));
+}

@@ -1,0 +1,64 @@
+/** What to say about a key that is not valid where it stands: which was meant, where it belongs, or why it cannot be. */
+import { APP_KINDS, APP_SCHEMAS, type AppKind } from './app-schema.js';
+import { keyPaths, shapeAt } from './keys.js';
+import { didYouMean, nearest } from './nearest.js';
+import { fileSchema } from './schema.js';
+
+type Path = readonly PropertyKey[];
+
+const NO_REQUESTS =
+  "the supervisor does not see a command's requests; use max_age or max_memory, or make it an http app";
+const IMPOSSIBLE: Readonly<Partial<Record<AppKind, Readonly<Record<string, string>>>>> = {
+  command: {
+    'recycle.max_users': NO_REQUESTS,
+    'recycle.max_requests': NO_REQUESTS,
+    'recycle.user_key': NO_REQUESTS,
+    health: 'a command sends no heartbeat that could be missed',
+    port: 'to share a port between workers, write `kind: http`',
+  },
+  model: { 'ready.probe': 'a model is ready when load and warmup have resolved' },
+};
+
+/** @param path From the top of the app, ending with the unknown key. */
+export function explainAppKey(kind: AppKind, path: Path): string {
+  const key = String(path.at(-1));
+  const dotted = path.join('.');
+  const owners = APP_KINDS.filter((other) => other !== kind && keyPaths(APP_SCHEMAS[other]).includes(dotted));
+  const why = IMPOSSIBLE[kind]?.[dotted];
+  if (owners.length > 0) {
+    const belongs = `belongs to kind ${owners.map((owner) => `\`${owner}\``).join(' and ')}, and this app is of kind \`${kind}\``;
+    return why === undefined ? belongs : `${belongs}: ${why}`;
+  }
+  const siblings = siblingsOf(APP_SCHEMAS[kind], path);
+  return `unknown key${didYouMean(nearest(key, siblings) ?? elsewhere(key, kind))}`;
+}
+
+/** @param path From the top of the file, ending with the unknown key. */
+export function explainFileKey(path: Path, value: unknown): string {
+  const key = String(path.at(-1));
+  const meant = nearest(key, siblingsOf(fileSchema, path));
+  if (meant === null && path.length === 1 && looksLikeApp(value)) return `unknown key; apps stand under \`apps:\``;
+  const paths = keyPaths(fileSchema);
+  return `unknown key${didYouMean(meant ?? byLastKey(key, paths))}`;
+}
+
+/** The same name under another key of the app, else a similar one: `max_request` is recycle.max_requests. */
+function elsewhere(key: string, kind: AppKind): string | null {
+  return byLastKey(key, keyPaths(APP_SCHEMAS[kind]));
+}
+
+function byLastKey(key: string, paths: readonly string[]): string | null {
+  const last = (path: string) => path.slice(path.lastIndexOf('.') + 1);
+  const meant = nearest(key, [...new Set(paths.map(last))]);
+  return meant === null ? null : (paths.find((path) => last(path) === meant) ?? null);
+}
+
+function siblingsOf(schema: Parameters<typeof shapeAt>[0], path: Path): string[] {
+  const shape = shapeAt(schema, path.slice(0, -1));
+  return shape?.kind === 'map' ? [...shape.keys.keys()] : [];
+}
+
+function looksLikeApp(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return ['kind', 'module', 'versions', 'script', 'handler', 'command'].some((key) => Object.hasOwn(value, key));
+}

@@ -1,0 +1,214 @@
+/** The building blocks of the schemas: one function per kind of value, each with the JSON Schema that editors see. */
+import { z } from 'zod';
+import { messageOf, SupError } from '../errors.js';
+import {
+  DURATION_HINT,
+  formatDuration,
+  formatSize,
+  parseDuration,
+  parseShare,
+  parseSize,
+  SHARE_HINT,
+  SIZE_HINT,
+} from '../units.js';
+import type { Probe } from './types.js';
+
+/** Longer delays overflow Node's timers, which then fire at once. */
+const LONGEST_TIMER_MS = 24 * 86_400_000;
+const PATTERN_LENGTH = 256;
+
+export const NAME_RULE =
+  'letters, digits, `_`, `.` and `-`, beginning with a letter or digit, at most 64, and not `all`';
+const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
+
+export function isName(text: string): boolean {
+  return NAME.test(text) && text.toLowerCase() !== 'all';
+}
+
+/** Thrown by readers. `hint` says what to write without repeating what was written, for where that may be a secret. */
+class Unreadable extends Error {
+  constructor(
+    message: string,
+    readonly hint: string,
+  ) {
+    super(message);
+  }
+}
+
+/** A value that is read by a function. Not z.string(): a bare number must be answered with what it could mean. */
+function readable<T>(read: (value: unknown) => T, json: Record<string, unknown>) {
+  return z
+    .unknown()
+    .transform((value, ctx): T => {
+      try {
+        return read(value);
+      } catch (error) {
+        const hint =
+          error instanceof Unreadable ? error.hint : error instanceof SupError ? String(error.data.hint) : null;
+        if (hint === null) throw error;
+        ctx.addIssue({ code: 'custom', message: messageOf(error), params: { hint } });
+        return z.NEVER;
+      }
+    })
+    .meta(json);
+}
+
+function quantity(
+  parse: (text: string) => number,
+  format: (value: number) => string,
+  hint: string,
+  range: { min: number; max: number },
+  json: Record<string, unknown>,
+) {
+  return readable((value) => {
+    if (typeof value !== 'string' && typeof value !== 'number') throw new Unreadable(hint, hint);
+    const parsed = parse(String(value));
+    const limits = `must be from ${format(range.min)} to ${format(range.max)}`;
+    if (parsed < range.min || parsed > range.max) throw new Unreadable(limits, limits);
+    return parsed;
+  }, json);
+}
+
+export function duration(range: { minMs?: number; maxMs?: number } = {}) {
+  return quantity(
+    parseDuration,
+    formatDuration,
+    DURATION_HINT,
+    { min: range.minMs ?? 0, max: range.maxMs ?? LONGEST_TIMER_MS },
+    { anyOf: [{ type: 'string', pattern: '^ *([0-9.]+(d|h|m|s|ms))+ *$' }, { const: 0 }] },
+  );
+}
+
+export function size(range: { minBytes?: number; maxBytes?: number } = {}) {
+  return quantity(
+    parseSize,
+    formatSize,
+    SIZE_HINT,
+    { min: range.minBytes ?? 1, max: range.maxBytes ?? 1024 ** 5 },
+    { type: 'string', pattern: '^ *[0-9.]+ ?([kKmMgGtT]?[iI]?[bB]|[kKmMgGtT]) *$' },
+  );
+}
+
+export function share() {
+  return quantity(
+    parseShare,
+    (value) => `${value * 100}%`,
+    SHARE_HINT,
+    { min: 0, max: 1 },
+    { anyOf: [{ type: 'string', pattern: '^ *[0-9.]+% *$' }, { const: 0 }] },
+  );
+}
+
+export function count(min: number, max: number) {
+  return z.int().min(min).max(max);
+}
+
+/** One word of a command line or one environment value: YAML's numbers and booleans stand for their own text. */
+function word(what: string) {
+  return readable(
+    (value) => {
+      const hint = `${what} must be text; write '' for an empty one`;
+      if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean')
+        throw new Unreadable(hint, hint);
+      // A NUL would end the word early: the operating system refuses it when the process is started.
+      if (String(value).includes('\0')) throw new Unreadable('must not contain NUL', 'must not contain NUL');
+      return String(value);
+    },
+    { type: ['string', 'number', 'boolean'] },
+  );
+}
+
+export function words() {
+  return z.array(word('a word'));
+}
+
+/** A program with its arguments, never through a shell. */
+export function argv() {
+  return z.array(word('a word'), { error: () => 'must be a list of words, such as [node, server.mjs]' }).min(1, {
+    error: () => 'must not be empty',
+  });
+}
+
+export function environment() {
+  return z.record(
+    z.string().regex(/^[^=\0]+$/, { error: () => 'an environment name is not empty and has no `=`' }),
+    word('an environment value'),
+  );
+}
+
+export function filePath() {
+  return z
+    .string()
+    .min(1)
+    .regex(/^[^\0]*$/, { error: () => 'must not contain NUL' });
+}
+
+export function nameText() {
+  return z
+    .string()
+    .refine(isName, { error: () => `is not a name; use ${NAME_RULE}` })
+    .meta({ pattern: NAME.source });
+}
+
+/** An address to listen on. */
+export function listenHost() {
+  return z
+    .string()
+    .regex(/^[A-Za-z0-9._:-]+$/, { error: () => 'must be a host name or an IP address, without brackets or port' });
+}
+
+export function allowedHosts() {
+  return z.array(
+    z
+      .string()
+      .regex(/^(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*|[0-9A-Fa-f:]+)$/, {
+        error: () => 'must be a host name such as shop.example.com, without scheme, port or path',
+      })
+      .transform((host) => host.toLowerCase()),
+  );
+}
+
+export function userKey() {
+  const hint = 'write header:NAME, such as header:x-user-id';
+  return readable(
+    (value) => {
+      const header =
+        typeof value === 'string' ? /^header:([!#$%&'*+.^_`|~0-9A-Za-z-]{1,100})$/.exec(value)?.[1] : undefined;
+      if (!header) throw new Unreadable(hint, hint);
+      return { header: header.toLowerCase() };
+    },
+    { type: 'string', pattern: '^header:.+$' },
+  );
+}
+
+export function probe() {
+  return readable<Probe>(readProbe, {
+    type: 'string',
+    pattern: '^(http://|tcp://|log:).+$',
+  });
+}
+
+const PROBE_HINT = 'write http://HOST:PORT/PATH, tcp://HOST:PORT or log:PATTERN';
+
+function readProbe(value: unknown): Probe {
+  if (typeof value !== 'string') throw new Unreadable(PROBE_HINT, PROBE_HINT);
+  if (value.startsWith('log:')) return { kind: 'log', pattern: readPattern(value.slice('log:'.length)) };
+  const url = URL.canParse(value) ? new URL(value) : null;
+  if (url?.protocol === 'http:' && !url.username) return { kind: 'http', url: url.href };
+  const port = Number(url?.port);
+  if (url?.protocol === 'tcp:' && url.hostname && port > 0 && /^\/?$/.test(url.pathname)) {
+    return { kind: 'tcp', host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port };
+  }
+  throw new Unreadable(`is not a probe: ${PROBE_HINT}`, PROBE_HINT);
+}
+
+function readPattern(pattern: string): string {
+  const hint = `a log pattern is a regular expression of 1 to ${PATTERN_LENGTH} characters`;
+  if (pattern === '' || pattern.length > PATTERN_LENGTH) throw new Unreadable(hint, hint);
+  try {
+    new RegExp(pattern);
+  } catch (error) {
+    throw new Unreadable(messageOf(error), hint);
+  }
+  return pattern;
+}

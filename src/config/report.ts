@@ -1,0 +1,119 @@
+/** Collects what is wrong with a configuration and says it with the place: `supervisor.yaml:4:16 apps.web.port: …`. */
+import type { Finding, Parsed, Place } from './source.js';
+
+type Path = readonly PropertyKey[];
+
+interface Problem {
+  offset: number;
+  /** The environment variable at fault, if it is one. */
+  variable: string | null;
+  text: string;
+}
+
+const MOST_SHOWN = 100;
+
+export class Report {
+  readonly #problems: Problem[] = [];
+  readonly #warnings: Problem[] = [];
+
+  constructor(
+    readonly shownFile: string,
+    readonly parsed: Parsed,
+  ) {
+    for (const finding of parsed.findings) this.#problems.push(this.#fromText(finding));
+    for (const finding of parsed.warnings) this.#warnings.push(this.#fromText(finding));
+  }
+
+  /** `at: 'key'` points at the key, else at its value; what is missing is shown at the nearest parent that exists. */
+  problem(path: Path, message: string, at: 'key' | 'value' = 'value'): void {
+    this.#problems.push(this.#at(path, message, at));
+  }
+
+  warning(path: Path, message: string): void {
+    this.#warnings.push(this.#at(path, message, 'value'));
+  }
+
+  /** A variable of the environment that could not be applied. Its value is never part of the message. */
+  variableProblem(variable: string, message: string): void {
+    this.#problems.push({ offset: 0, variable, text: message });
+  }
+
+  variableWarning(variable: string, message: string): void {
+    this.#warnings.push({ offset: 0, variable, text: message });
+  }
+
+  /** Whether the value at a path may be a secret: everything that is or becomes an environment variable. */
+  isSecret(path: Path): boolean {
+    return this.#find(path).nearest.variable !== null || (path[0] === 'apps' && path[2] === 'env');
+  }
+
+  /** Whether something was written at a path, valid or not. */
+  has(path: Path): boolean {
+    return this.#find(path).exact;
+  }
+
+  problems(): string[] {
+    const lines = this.#lines(this.#problems);
+    if (lines.length <= MOST_SHOWN) return lines;
+    return [...lines.slice(0, MOST_SHOWN), `${this.shownFile}: and ${lines.length - MOST_SHOWN} more`];
+  }
+
+  warnings(): string[] {
+    return this.#lines(this.#warnings);
+  }
+
+  #lines(problems: readonly Problem[]): string[] {
+    const inText = problems.filter((p) => p.variable === null).sort((a, b) => a.offset - b.offset);
+    const inVariables = problems
+      .filter((p) => p.variable !== null)
+      .sort((a, b) => (a.variable! < b.variable! ? -1 : 1));
+    const lines = [...inText, ...inVariables].map((p) =>
+      printable(`${p.variable ?? this.#positionOf(p.offset)} ${p.text}`),
+    );
+    return [...new Set(lines)];
+  }
+
+  #positionOf(offset: number): string {
+    const { line, column } = this.parsed.position(offset);
+    return `${this.shownFile}:${line}:${column}`;
+  }
+
+  #fromText(finding: Finding): Problem {
+    const label = finding.path.length > 0 ? `${pathText(finding.path)}: ` : '';
+    const first = finding.first === undefined ? '' : `, first on line ${this.parsed.position(finding.first).line}`;
+    return { offset: finding.offset, variable: null, text: `${label}${finding.message}${first}` };
+  }
+
+  #at(path: Path, message: string, at: 'key' | 'value'): Problem {
+    const { nearest, exact } = this.#find(path);
+    const text = path.length > 0 ? `${pathText(path)}: ${message}` : message;
+    return { offset: exact && at === 'value' ? nearest.value : nearest.key, variable: nearest.variable, text };
+  }
+
+  #find(path: Path): { nearest: Place; exact: boolean } {
+    let nearest = this.parsed.place;
+    for (const step of path) {
+      const child = nearest.children.get(String(step));
+      if (!child) return { nearest, exact: false };
+      nearest = child;
+    }
+    return { nearest, exact: true };
+  }
+}
+
+/** One line that moves no cursor, whatever was quoted from the file. */
+function printable(text: string): string {
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
+}
+
+/** `apps.web.args[0]`, `apps["../x"]`. */
+export function pathText(path: Path): string {
+  return path
+    .map((step, index) => {
+      const text = String(step);
+      if (/^\d+$/.test(text) && index > 0) return `[${text}]`;
+      if (!/^[A-Za-z_][\w-]*$/.test(text)) return `[${JSON.stringify(text)}]`;
+      return index === 0 ? text : `.${text}`;
+    })
+    .join('');
+}

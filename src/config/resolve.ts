@@ -1,0 +1,193 @@
+/** From the keys of one app to what the rest of the program gets: absolute paths, files read, and all that it needs in place. */
+import path from 'node:path';
+import type { ParsedCommand, ParsedHttp, ParsedModel, WorkerCount } from './app-schema.js';
+import * as files from './files.js';
+import { logOver } from './log-schema.js';
+import type { Report } from './report.js';
+import type { AppConfig, CommonAppConfig, HttpProgram, LogConfig, ModelVersion } from './types.js';
+
+export type ParsedApp =
+  | { kind: 'model'; keys: ParsedModel }
+  | { kind: 'http'; keys: ParsedHttp }
+  | { kind: 'command'; keys: ParsedCommand };
+
+export interface ResolveContext {
+  dir: string;
+  log: LogConfig;
+  cores: number;
+  /** Names of the app's versions in the order of the file. */
+  versionOrder: readonly string[];
+  report: Report;
+}
+
+/** Below this, a worker that misses two heartbeats by chance looks stuck. */
+const SHORTEST_SURE_WEDGE_MS = 3000;
+
+/** The app, or null where it lacks what it cannot run without; that is then reported. */
+export function resolveApp(name: string, app: ParsedApp, context: ResolveContext): AppConfig | null {
+  const common = resolveCommon(name, app, context);
+  const at = ['apps', name];
+  const { report } = context;
+  switch (app.kind) {
+    case 'model': {
+      const versions = resolveVersions(at, app.keys, context);
+      const { isolation, concurrency, timeout: timeoutMs, batching, queue, idempotent } = app.keys;
+      if (versions === null) return null;
+      return { ...common, kind: 'model', versions, isolation, concurrency, timeoutMs, batching, queue, idempotent };
+    }
+    case 'http': {
+      const runs = resolveProgram(at, app.keys, common.cwd, context);
+      const { host, port } = app.keys;
+      if (port === undefined)
+        missing(
+          report,
+          at,
+          'port',
+          'the port that its workers share; a program without one is `command: [node, FILE]`',
+        );
+      if (runs === null || port === undefined) return null;
+      return { ...common, kind: 'http', runs, host, port };
+    }
+    case 'command': {
+      const { command, overlap } = app.keys;
+      if (command === undefined) {
+        missing(report, at, 'command', 'the program and its arguments, such as [node, job.mjs]');
+        return null;
+      }
+      files.checkProgram(command, common.cwd, [...at, 'command'], report);
+      return { ...common, kind: 'command', command, overlap };
+    }
+  }
+}
+
+function resolveCommon(name: string, app: ParsedApp, context: ResolveContext): CommonAppConfig {
+  const { dir, report } = context;
+  const { keys } = app;
+  const at = ['apps', name];
+  const cwd = path.resolve(dir, keys.cwd);
+  files.checkFolder(cwd, keys.cwd, [...at, 'cwd'], report);
+  const envFiles = typeof keys.env_file === 'string' ? [keys.env_file] : keys.env_file;
+  const fromFiles = envFiles.map((file, index) => {
+    const where = typeof keys.env_file === 'string' ? [...at, 'env_file'] : [...at, 'env_file', String(index)];
+    return files.readEnvFile(path.resolve(dir, file), file, where, report);
+  });
+  if (app.kind !== 'model' && keys.node_args.length > 0 && 'command' in keys && keys.command !== undefined) {
+    report.warning([...at, 'node_args'], 'has no effect on a command; write the flags into `command`');
+  }
+  const { recycle, restart } = keys;
+  if (restart.backoffMs > restart.maxBackoffMs) {
+    report.problem([...at, 'restart', 'backoff'], 'is longer than `restart.max_backoff`');
+  }
+  if (app.kind === 'http' && recycle.max_users !== null && recycle.user_key === null) {
+    report.problem(
+      [...at, 'recycle', 'max_users'],
+      'needs `recycle.user_key`, such as header:x-user-id: an http app has no other sign of who asks',
+      'key',
+    );
+  }
+  const wedgeMs = app.kind === 'command' ? 0 : app.keys.health.wedgeMs;
+  if (app.kind !== 'command' && wedgeMs < SHORTEST_SURE_WEDGE_MS) {
+    report.warning([...at, 'health', 'wedge'], 'below 3s, a busy machine may make healthy workers look stuck');
+  }
+  return {
+    name,
+    namespace: keys.namespace,
+    workers: resolveWorkers(at, keys.workers, context),
+    env: Object.assign({}, ...fromFiles, keys.env),
+    cwd,
+    args: keys.args,
+    nodeArgs: keys.node_args,
+    ready: keys.ready,
+    stop: keys.stop,
+    restart,
+    recycle: {
+      maxUsers: recycle.max_users,
+      userKey: recycle.user_key,
+      maxRequests: recycle.max_requests,
+      jitter: recycle.jitter,
+      maxAgeMs: recycle.max_age,
+      maxMemoryBytes: recycle.max_memory,
+      maxConcurrent: recycle.max_concurrent,
+    },
+    health: { wedgeMs },
+    log: logOver(keys.log, context.log),
+    dependsOn: keys.depends_on,
+  };
+}
+
+function resolveWorkers(
+  at: readonly string[],
+  given: { min: WorkerCount; max: WorkerCount },
+  { cores, report }: ResolveContext,
+) {
+  const number = (value: WorkerCount) => (value === 'max' ? cores : value);
+  const [min, max] = [number(given.min), number(given.max)];
+  if (min > max) {
+    const shown = given.max === 'max' ? `\`max\` (${cores} on this machine)` : '`max`';
+    report.problem([...at, 'workers'], `\`min\` must not be above ${shown}`);
+  }
+  return { min, max };
+}
+
+/** Options of a version are laid over the app's, key by key. */
+function resolveVersions(
+  at: readonly string[],
+  keys: ParsedModel,
+  { dir, versionOrder, report }: ResolveContext,
+): ModelVersion[] | null {
+  if (keys.module !== undefined) {
+    const module = path.resolve(dir, keys.module);
+    files.checkFile(module, keys.module, [...at, 'module'], report);
+    return [{ version: 'v1', module, options: keys.options }];
+  }
+  if (keys.versions === undefined) {
+    missing(report, at, 'module', 'the path of the module that exports the model');
+    return null;
+  }
+  const resolved: ModelVersion[] = [];
+  for (const version of versionOrder) {
+    const entry = Object.hasOwn(keys.versions, version) ? keys.versions[version] : undefined;
+    // Reported already: what is not in the parsed keys was not valid.
+    if (entry === undefined) continue;
+    const where = [...at, 'versions', version];
+    if (entry.module === undefined) {
+      missing(report, where, 'module', 'the path of the module that exports this version');
+      continue;
+    }
+    const module = path.resolve(dir, entry.module);
+    files.checkFile(module, entry.module, [...where, 'module'], report);
+    resolved.push({ version, module, options: { ...keys.options, ...entry.options } });
+  }
+  if (versionOrder.length === 0) report.problem([...at, 'versions'], 'must name at least one version, such as v1');
+  return resolved.length > 0 ? resolved : null;
+}
+
+function resolveProgram(
+  at: readonly string[],
+  keys: ParsedHttp,
+  cwd: string,
+  { dir, report }: ResolveContext,
+): HttpProgram | null {
+  if (keys.script !== undefined) {
+    const script = path.resolve(dir, keys.script);
+    files.checkFile(script, keys.script, [...at, 'script'], report);
+    return { script };
+  }
+  if (keys.handler !== undefined) {
+    const handler = path.resolve(dir, keys.handler);
+    files.checkFile(handler, keys.handler, [...at, 'handler'], report);
+    return { handler };
+  }
+  if (keys.command !== undefined) {
+    files.checkProgram(keys.command, cwd, [...at, 'command'], report);
+    return { command: keys.command };
+  }
+  missing(report, at, 'script', 'what it runs (or `handler`, or `command`)');
+  return null;
+}
+
+function missing(report: Report, at: readonly string[], key: string, what: string): void {
+  // Present but invalid is another error, and already reported.
+  if (report.has([...at, key])) return;
+  report.problem([...at, key], `is missing: write ${what}`);
+}

@@ -1,0 +1,91 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { ALIAS_NAMES } from '../../src/config/aliases.js';
+import { APP_SCHEMAS } from '../../src/config/app-schema.js';
+import { configJsonSchema } from '../../src/config/json-schema.js';
+import { keyPaths } from '../../src/config/keys.js';
+import { fileSchema } from '../../src/config/schema.js';
+import { problemsOf } from './support.js';
+
+// A dependency of fastify: the one validator that is installed anyway.
+const { Ajv2020 } = createRequire(createRequire(import.meta.url).resolve('fastify'))('ajv/dist/2020.js');
+const schema = configJsonSchema();
+const validate = new Ajv2020({ strict: false }).compile(schema);
+
+const GOOD = [
+  'apps: {}',
+  'apps: { a: { module: m.mjs } }',
+  'apps: { a: { kind: model, versions: { v1: { module: m.mjs, options: { x: [1] } } }, workers: { min: 0, max: max } } }',
+  'apps: { a: { script: s.mjs, port: 80, workers: max, ready: { probe: "tcp://127.0.0.1:80" } } }',
+  'apps: { a: { command: [node, 1, true], env: { A: 1, B: x, C: false }, restart: { retry_after: 0 } } }',
+  'apps: { a: { command: [x], stop: { grace: 1h30m }, recycle: { jitter: 12.5%, max_memory: 1.5 GiB, max_age: null } } }',
+  'apps: { a: { command: [x] }, b: { command: [x], depends_on: [a] }, c: { command: [x], depends_on: { a: started } } }',
+  'apps: {}\nlog: { level: silent, format: plain, rotate: { size: 1M, keep: 0 } }\ncontrol: { port: 0, auth: none }\n',
+];
+
+const BAD = [
+  'apps: 5',
+  'version: 1',
+  'apps: {}\nversion: 2',
+  'apps: {}\nzz: 1',
+  'apps: { "../x": { command: [x] } }',
+  'apps: { a: { kind: modle, module: m.mjs } }',
+  'apps: { a: { command: [] } }',
+  'apps: { a: { script: s.mjs } }',
+  'apps: { a: { kind: model } }',
+  'apps: { a: { module: m.mjs, script: s.mjs } }',
+  'apps: { a: { module: m.mjs, concurrency: 1.5 } }',
+  'apps: { a: { command: [x], concurrency: 1 } }',
+  'apps: { a: { command: [x], stop: { grace: 30 } } }',
+  'apps: { a: { command: [x], stop: { grace: 30x } } }',
+  'apps: { a: { command: [x], recycle: { max_memory: 300 } } }',
+  'apps: { a: { command: [x], recycle: { max_requests: 3 } } }',
+  'apps: { a: { script: s.mjs, port: 99999 } }',
+  'apps: { a: { command: [x], workers: { min: 0 } } }',
+];
+
+describe('the published schema', () => {
+  it.each(GOOD)('and the loader accept %s', (yaml) => {
+    expect(problemsOf(yaml)).toEqual([]);
+    expect([validate(parse(yaml)), validate.errors]).toEqual([true, null]);
+  });
+
+  it.each(BAD)('and the loader refuse %s', (yaml) => {
+    expect(problemsOf(yaml)).not.toEqual([]);
+    expect(validate(parse(yaml))).toBe(false);
+  });
+
+  it('describes every key and allows no other', () => {
+    const open: [path: string, node: Record<string, unknown>][] = [['', schema]];
+    let keys = 0;
+    for (const [path, node] of open) {
+      const properties = (node.properties ?? {}) as Record<string, Record<string, unknown>>;
+      if (node.properties) expect(node.additionalProperties, path).toBe(false);
+      for (const [key, child] of Object.entries(properties)) {
+        keys++;
+        expect(child.description, `${path}.${key}`).toMatch(/\w/);
+        open.push([`${path}.${key}`, child]);
+      }
+      for (const branch of [...((node.anyOf ?? []) as Record<string, unknown>[]), node.additionalProperties]) {
+        if (typeof branch === 'object' && branch !== null) open.push([path, branch as Record<string, unknown>]);
+      }
+    }
+    expect(keys).toBeGreaterThan(100);
+  });
+});
+
+describe('docs/configuration.md', () => {
+  const text = readFileSync(new URL('../../docs/configuration.md', import.meta.url), 'utf8');
+
+  it.each(
+    [...new Set([fileSchema, ...Object.values(APP_SCHEMAS)].flatMap((part) => keyPaths(part)))].map(
+      (path) => `\`${path}\``,
+    ),
+  )('has a row for %s', (row) => {
+    expect(text).toContain(`| ${row} |`);
+  });
+
+  it.each(ALIAS_NAMES)('names the alias %s', (name) => expect(text).toContain(`\`${name}\``));
+});

@@ -1,0 +1,321 @@
+import { createHash } from 'node:crypto';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { load } from './support.js';
+
+const MINUTE = 60_000;
+const MIB = 1024 ** 2;
+
+describe('defaults', () => {
+  it('of the file', () => {
+    const { config, warnings, dir } = load('apps: {}\n');
+    expect(config).toEqual({
+      file: path.join(dir, 'supervisor.yaml'),
+      dir,
+      project: 'shop',
+      log: { level: 'info', format: 'json', rotate: { sizeBytes: 50 * MIB, keep: 5, maxAgeMs: 7 * 24 * 60 * MINUTE } },
+      control: { host: '127.0.0.1', port: 9700, explicitPort: false, auth: 'token', allowedHosts: [] },
+      inference: {
+        host: '127.0.0.1',
+        port: 8000,
+        explicitPort: false,
+        auth: 'none',
+        maxBodyBytes: 8 * MIB,
+        defaultModel: null,
+        allowedHosts: [],
+      },
+      apps: [],
+      hash: createHash('sha256').update('apps: {}\n').digest('hex'),
+    });
+    expect(warnings).toEqual([]);
+  });
+
+  it('of a model', () => {
+    const { config, dir } = load('apps:\n  intents: { module: m.mjs }\n');
+    expect(config.apps).toEqual([
+      {
+        kind: 'model',
+        name: 'intents',
+        namespace: 'default',
+        workers: { min: 1, max: 1 },
+        env: {},
+        cwd: dir,
+        args: [],
+        nodeArgs: [],
+        ready: { timeoutMs: 5 * MINUTE, probe: null },
+        stop: { signal: 'SIGTERM', graceMs: 30_000 },
+        restart: {
+          policy: 'always',
+          backoffMs: 100,
+          maxBackoffMs: 30_000,
+          maxRestarts: 10,
+          windowMs: MINUTE,
+          retryAfterMs: 5 * MINUTE,
+        },
+        recycle: {
+          maxUsers: null,
+          userKey: null,
+          maxRequests: null,
+          jitter: 0.1,
+          maxAgeMs: null,
+          maxMemoryBytes: null,
+          maxConcurrent: 1,
+        },
+        health: { wedgeMs: 10_000 },
+        log: config.log,
+        dependsOn: [],
+        versions: [{ version: 'v1', module: path.join(dir, 'm.mjs'), options: {} }],
+        isolation: 'process',
+        concurrency: 1,
+        timeoutMs: 30_000,
+        batching: { maxSize: 32, maxDelayMs: 0 },
+        queue: { max: 512 },
+        idempotent: true,
+      },
+    ]);
+  });
+
+  it('of an http app and a command', () => {
+    const { config, dir } = load('apps:\n  web: { script: s.mjs, port: 8080 }\n  job: { command: [node, s.mjs] }\n');
+    const [web, job] = config.apps;
+    expect(web).toMatchObject({
+      kind: 'http',
+      runs: { script: path.join(dir, 's.mjs') },
+      host: '127.0.0.1',
+      port: 8080,
+      ready: { timeoutMs: 30_000, probe: null },
+      health: { wedgeMs: 30_000 },
+    });
+    expect(job).toMatchObject({
+      kind: 'command',
+      command: ['node', 's.mjs'],
+      overlap: false,
+      ready: { timeoutMs: 30_000, probe: null },
+      health: { wedgeMs: 0 },
+      recycle: { maxUsers: null, userKey: null, maxRequests: null, jitter: 0.1, maxConcurrent: 1 },
+    });
+  });
+});
+
+it('reads every key', () => {
+  const { config, warnings, dir } = load(
+    `
+version: 1
+project: store
+log: { level: debug, format: plain, rotate: { size: 1MiB, keep: 2, max_age: 30d } }
+control: { host: 0.0.0.0, port: 9800, auth: token, allowed_hosts: [Shop.example.com] }
+inference: { host: 0.0.0.0, port: 8100, auth: token, max_body: 1MB, default_model: intents, allowed_hosts: [a, "::1"] }
+apps:
+  intents:
+    kind: model
+    namespace: nlp
+    versions:
+      v2: { module: m.mjs, options: { labels: [a, b] } }
+      v1: { module: models/one.mjs }
+    options: { device: cpu, labels: [] }
+    isolation: thread
+    workers: { min: 0, max: max }
+    concurrency: 4
+    timeout: 5s
+    batching: { max_size: 8, max_delay: 2ms }
+    queue: { max: 10 }
+    idempotent: false
+    env: { VERSION: 1.10, DEBUG: true, EMPTY: '', FROM: here }
+    env_file: [one.env, two.env]
+    cwd: models
+    args: [--port, 8080]
+    node_args: [--max-old-space-size=512]
+    ready: { timeout: 10s }
+    stop: { signal: SIGINT, grace: 1s }
+    restart: { policy: on-failure, backoff: 50ms, max_backoff: 1s, max_restarts: 2, window: 5s, retry_after: 0 }
+    recycle: { max_users: 50, user_key: header:X-User-Id, max_requests: 1000, jitter: 20%, max_age: 4h, max_memory: 1GiB, max_concurrent: 2 }
+    health: { wedge: 20s }
+    log: { level: error, rotate: { keep: 9 } }
+    depends_on: [web]
+  web:
+    handler: s.mjs
+    port: 8080
+    host: "::1"
+    workers: max
+    ready: { probe: "http://127.0.0.1:8080/health" }
+    recycle: { max_users: 5, user_key: header:x-user }
+    depends_on: { job: started }
+  native:
+    kind: http
+    command: [python3, server.py, 1.10]
+    port: 8081
+    workers: 3
+    ready: { probe: "tcp://[::1]:5432" }
+  job:
+    command: [./bin/job, --verbose]
+    overlap: true
+    cwd: tools
+    ready: { probe: "log:listening on \\\\d+" }
+    recycle: { max_age: 1d, max_memory: 100MB }
+`,
+    {},
+    {
+      'models/one.mjs': '',
+      'tools/bin/job': '',
+      'one.env': 'A=1\nB=1\nFROM=file\n',
+      'two.env': '# comment\nB="two"\n',
+    },
+    { executable: 'tools/bin/job' },
+  );
+  expect(warnings).toEqual([]);
+  expect(config).toMatchObject({
+    project: 'store',
+    log: { level: 'debug', format: 'plain', rotate: { sizeBytes: MIB, keep: 2, maxAgeMs: 30 * 24 * 60 * MINUTE } },
+    control: { host: '0.0.0.0', port: 9800, explicitPort: true, auth: 'token', allowedHosts: ['shop.example.com'] },
+    inference: {
+      host: '0.0.0.0',
+      port: 8100,
+      explicitPort: true,
+      auth: 'token',
+      maxBodyBytes: 1_000_000,
+      defaultModel: 'intents',
+      allowedHosts: ['a', '::1'],
+    },
+  });
+  const [intents, web, native, job] = config.apps;
+  expect(intents).toEqual({
+    kind: 'model',
+    name: 'intents',
+    namespace: 'nlp',
+    versions: [
+      { version: 'v2', module: path.join(dir, 'm.mjs'), options: { device: 'cpu', labels: ['a', 'b'] } },
+      { version: 'v1', module: path.join(dir, 'models/one.mjs'), options: { device: 'cpu', labels: [] } },
+    ],
+    isolation: 'thread',
+    workers: { min: 0, max: 6 },
+    concurrency: 4,
+    timeoutMs: 5000,
+    batching: { maxSize: 8, maxDelayMs: 2 },
+    queue: { max: 10 },
+    idempotent: false,
+    env: { A: '1', B: 'two', VERSION: '1.10', DEBUG: 'true', EMPTY: '', FROM: 'here' },
+    cwd: path.join(dir, 'models'),
+    args: ['--port', '8080'],
+    nodeArgs: ['--max-old-space-size=512'],
+    ready: { timeoutMs: 10_000, probe: null },
+    stop: { signal: 'SIGINT', graceMs: 1000 },
+    restart: {
+      policy: 'on-failure',
+      backoffMs: 50,
+      maxBackoffMs: 1000,
+      maxRestarts: 2,
+      windowMs: 5000,
+      retryAfterMs: 0,
+    },
+    recycle: {
+      maxUsers: 50,
+      userKey: { header: 'x-user-id' },
+      maxRequests: 1000,
+      jitter: 0.2,
+      maxAgeMs: 240 * MINUTE,
+      maxMemoryBytes: 1024 * MIB,
+      maxConcurrent: 2,
+    },
+    health: { wedgeMs: 20_000 },
+    log: { level: 'error', format: 'plain', rotate: { sizeBytes: MIB, keep: 9, maxAgeMs: 30 * 24 * 60 * MINUTE } },
+    dependsOn: [{ app: 'web', condition: 'ready' }],
+  });
+  expect(web).toMatchObject({
+    kind: 'http',
+    runs: { handler: path.join(dir, 's.mjs') },
+    host: '::1',
+    workers: { min: 6, max: 6 },
+    ready: { probe: { kind: 'http', url: 'http://127.0.0.1:8080/health' } },
+    recycle: { maxUsers: 5, userKey: { header: 'x-user' } },
+    dependsOn: [{ app: 'job', condition: 'started' }],
+  });
+  expect(native).toMatchObject({
+    kind: 'http',
+    runs: { command: ['python3', 'server.py', '1.10'] },
+    workers: { min: 3, max: 3 },
+    ready: { probe: { kind: 'tcp', host: '::1', port: 5432 } },
+  });
+  expect(job).toMatchObject({
+    kind: 'command',
+    command: ['./bin/job', '--verbose'],
+    overlap: true,
+    cwd: path.join(dir, 'tools'),
+    ready: { probe: { kind: 'log', pattern: 'listening on \\d+' } },
+    recycle: { maxAgeMs: 1440 * MINUTE, maxMemoryBytes: 100_000_000 },
+  });
+});
+
+it('keeps the order of the file where names look like numbers', () => {
+  const { config } = load(
+    'apps:\n  b: { command: [x] }\n  2: { versions: { 9: { module: m.mjs }, 1: { module: m.mjs } } }\n  1: { command: [x] }\n',
+  );
+  expect(config.apps.map((app) => app.name)).toEqual(['b', '2', '1']);
+  expect(config.apps[1]).toMatchObject({ versions: [{ version: '9' }, { version: '1' }] });
+});
+
+it('follows aliases and accepts a byte order mark and windows line ends', () => {
+  const { config } = load('\uFEFFapps:\r\n  a: &a { command: [x], env: { A: 1 } }\r\n  b: *a\r\n');
+  expect(config.apps.map((app) => [app.name, app.env])).toEqual([
+    ['a', { A: '1' }],
+    ['b', { A: '1' }],
+  ]);
+});
+
+it.each([
+  ['{ min: 2 }', { min: 2, max: 2 }],
+  ['{ max: 4 }', { min: 1, max: 4 }],
+  ['{ min: 0 }', { min: 0, max: 1 }],
+  ['{ min: max }', { min: 6, max: 6 }],
+  ['5', { min: 5, max: 5 }],
+  ['max', { min: 6, max: 6 }],
+])('workers: %s', (written, workers) => {
+  expect(load(`apps: { a: { module: m.mjs, workers: ${written} } }`).config.apps[0]!.workers).toEqual(workers);
+});
+
+it.each([
+  ['{ module: m.mjs }', 'model'],
+  ['{ versions: { v1: { module: m.mjs } } }', 'model'],
+  ['{ handler: s.mjs, port: 1 }', 'http'],
+  ['{ script: s.mjs, port: 1 }', 'http'],
+  ['{ command: [x] }', 'command'],
+  ['{ kind: http, command: [x], port: 1 }', 'http'],
+])('the kind of %s', (written, kind) => {
+  expect(load(`apps: { a: ${written} }`).config.apps[0]!.kind).toBe(kind);
+});
+
+it('accepts names that are dangerous only to careless code', () => {
+  const { config } = load(
+    'apps:\n  toString: { command: [x] }\n  hasOwnProperty: { command: [x], env: { valueOf: 1 } }\n',
+  );
+  expect(config.apps.map((app) => app.name)).toEqual(['toString', 'hasOwnProperty']);
+  expect(config.apps[1]!.env).toEqual({ valueOf: '1' });
+});
+
+it('lets one port be free for all: 0 clashes with nothing', () => {
+  const { config } = load('control: { port: 0 }\ninference: { port: 0 }\napps: { a: { module: m.mjs } }\n');
+  expect([config.control.port, config.inference.port]).toEqual([0, 0]);
+});
+
+it('lets an app have the default inference port where there is no model', () => {
+  expect(load('apps: { web: { script: s.mjs, port: 8000 } }').config.apps).toHaveLength(1);
+});
+
+it.each([
+  ['my shop', 'my-shop'],
+  ['.hidden', 'hidden'],
+  ['läden', 'l-den'],
+  ['all', 'default'],
+  ['...', 'default'],
+])('the project of the folder %j is %s', (folder, project) => {
+  expect(load('apps: {}', {}, {}, { folder }).config.project).toBe(project);
+});
+
+it('warns of what may surprise', () => {
+  const { warnings } = load(
+    'apps:\n  a: { module: m.mjs, health: { wedge: 1s } }\n  b: { command: [x], node_args: [--inspect] }\n',
+  );
+  expect(warnings).toEqual([
+    expect.stringMatching(/supervisor\.yaml:2:40 apps\.a\.health\.wedge: below 3s/),
+    expect.stringMatching(/supervisor\.yaml:3:33 apps\.b\.node_args: has no effect on a command/),
+  ]);
+});
