@@ -1,0 +1,11 @@
+import type { AppRow } from '../../master/supervisor.js';
+import { EXIT } from '../exit.js';
+import { appsTable } from '../render.js';
+import type { Run } from '../verbs.js';
+
+export const run: Run = async (context, _args, { json }) => {
+  const { apps } = await context.client.get<{ apps: AppRow[] }>('/api/apps');
+  if (json) context.printJson(apps);
+  else context.print(appsTable(apps, context.colors));
+  return EXIT.done;
+};
