@@ -60,7 +60,7 @@ export class AppLog {
     });
   }
 
-  /** Lines that are missing in the file because it could not be written. */
+  /** Lines that are missing in the file because it could not be written; near the edge of a full disk an estimate, since writes fail halfway. */
   get lostLines(): number {
     return this.#file.lostLines;
   }
@@ -185,7 +185,7 @@ export class AppLog {
   }
 
   #recovered(lost: number): string {
-    const text = `this file can be written again; ${lost} ${lost === 1 ? 'line is' : 'lines are'} missing before this one`;
+    const text = `this file can be written again; about ${lost} ${lost === 1 ? 'line is' : 'lines are'} missing before this one`;
     return formatBlock(this.#app, { time: this.#now(), worker: this.#app, stream: 'supervisor', text }, this.#format);
   }
 

@@ -33,7 +33,11 @@ export interface RestartDecision extends PolicyDecision<'restart' | 'giveUp' | '
 export function decideRestart(death: Death, limits: RestartLimits, draw: number): RestartDecision {
   const stable = death.readyMs !== null && death.readyMs >= limits.windowMs;
   const deaths = stable ? 1 : death.earlier + 1;
-  const numbers = { deaths, max_restarts: limits.maxRestarts, ready_ms: death.readyMs === null ? null : Math.round(death.readyMs) };
+  const numbers = {
+    deaths,
+    max_restarts: limits.maxRestarts,
+    ready_ms: death.readyMs === null ? null : Math.round(death.readyMs),
+  };
   if (limits.policy === 'never' || (limits.policy === 'on-failure' && death.clean))
     return { ...act('end', `restart policy is ${limits.policy}`, numbers), delayMs: 0, deaths };
   if (deaths > limits.maxRestarts)

@@ -1,5 +1,5 @@
-import type { Worker } from '../worker/worker.js';
 import type { WorkerState } from '../worker/state.js';
+import type { Worker } from '../worker/worker.js';
 
 /** What serves least goes first. */
 const ORDER: Record<WorkerState, number> = {

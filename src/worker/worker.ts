@@ -336,7 +336,10 @@ export class Worker {
       new SupError('SUP_WORKER_BOOT_FAILED', this.lastFailure ?? `${this.id} did not start`, { worker: this.id }),
     );
     if (this.spec.trial && booting && this.restarts === 0) return;
-    if (this.#fault === 'supervisor') return this.#retryIn(0);
+    if (this.#fault === 'supervisor') {
+      this.#retryIn(0);
+      return;
+    }
     const limits = this.host.config().restart;
     const decision = decideRestart(
       { earlier: this.#deaths, readyMs, clean: exit.code === 0 },
@@ -347,7 +350,8 @@ export class Worker {
     this.host.decided(this, 'restart', { ...decision, reason: `${this.lastFailure}: ${decision.reason}` });
     switch (decision.action) {
       case 'restart':
-        return this.#retryIn(decision.delayMs);
+        this.#retryIn(decision.delayMs);
+        return;
       case 'giveUp':
         this.#to('giveUp');
         if (limits.retryAfterMs > 0) this.#retryIn(limits.retryAfterMs);

@@ -4,10 +4,15 @@ import { fileURLToPath } from 'node:url';
 import type { FromHost, FromWorker, LoadMessage, ThreadEnvelope, ToHost, ToWorker } from '../../src/worker/protocol.js';
 import { builtWorker } from './built.js';
 
+interface Ending {
+  code: number | null;
+  signal: string | null;
+}
+
 type Incoming = FromWorker | ThreadEnvelope<FromWorker | FromHost>;
 
 const DEADLINE_MS = 10_000;
-const running = new Set<ChildProcess>();
+const started = new Set<TestHost>();
 
 export function modelFixture(name: string): string {
   return fileURLToPath(new URL(`../fixtures/models/${name}`, import.meta.url));
@@ -22,7 +27,9 @@ export function loadMessage(fixture: string, options: Record<string, unknown> = 
 export class TestHost {
   readonly messages: Incoming[] = [];
   output = '';
-  readonly closed: Promise<{ code: number | null; signal: string | null }>;
+  readonly exited: Promise<Ending>;
+  /** Its output is complete. Never comes after a `disconnect` of ours. */
+  readonly closed: Promise<Ending>;
   readonly #child: ChildProcess;
   readonly #looking = new Set<() => void>();
 
@@ -32,7 +39,7 @@ export class TestHost {
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
-    running.add(this.#child);
+    started.add(this);
     this.#child.on('message', (message) => {
       this.messages.push(message as Incoming);
       for (const look of this.#looking) look();
@@ -40,11 +47,11 @@ export class TestHost {
     for (const stream of [this.#child.stdout, this.#child.stderr])
       stream?.on('data', (chunk) => {
         this.output += chunk;
+        for (const look of this.#looking) look();
       });
-    this.closed = once(this.#child, 'close').then(([code, signal]) => {
-      running.delete(this.#child);
-      return { code, signal };
-    });
+    const ending = ([code, signal]: unknown[]) => ({ code, signal }) as Ending;
+    this.exited = once(this.#child, 'exit').then(ending);
+    this.closed = once(this.#child, 'close').then(ending);
   }
 
   get pid(): number {
@@ -64,23 +71,29 @@ export class TestHost {
   }
 
   /** The first message, past or to come, of which `wanted` is true. */
-  async seen<M extends Incoming>(wanted: (message: Incoming) => message is M): Promise<M> {
-    const found = () => this.messages.find(wanted);
-    return new Promise<M>((resolve, reject) => {
-      const look = () => {
-        const message = found();
-        if (message) settle(() => resolve(message));
-      };
-      const settle = (then: () => void) => {
+  seen<M extends Incoming>(wanted: (message: Incoming) => message is M): Promise<M> {
+    return this.#until(() => this.messages.find(wanted));
+  }
+
+  async said(line: string): Promise<void> {
+    await this.#until(() => this.output.includes(line) || undefined);
+  }
+
+  #until<T>(look: () => T | undefined): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const tryNow = () => {
+        const found = look();
+        if (found === undefined) return;
         clearTimeout(timer);
-        this.#looking.delete(look);
-        then();
+        this.#looking.delete(tryNow);
+        resolve(found);
       };
       const timer = setTimeout(() => {
-        settle(() => reject(new Error(`not seen in ${JSON.stringify(this.messages)}; output: ${this.output}`)));
+        this.#looking.delete(tryNow);
+        reject(new Error(`not seen in ${JSON.stringify(this.messages)}; output: ${this.output}`));
       }, DEADLINE_MS);
-      this.#looking.add(look);
-      look();
+      this.#looking.add(tryNow);
+      tryNow();
     });
   }
 
@@ -118,16 +131,15 @@ export class TestHost {
   }
 }
 
-/** Kills what a test left behind, groups and all. */
+/** Kills what a test left behind, and what that started. */
 export async function endHosts(): Promise<void> {
-  for (const child of running) {
-    const closed = once(child, 'close');
+  for (const host of started) {
     try {
-      process.kill(-(child.pid as number), 'SIGKILL');
-    } catch {
-      // It has just ended by itself.
+      process.kill(-host.pid, 'SIGKILL');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
     }
-    if (child.exitCode === null && child.signalCode === null) await closed;
+    await host.exited;
   }
-  running.clear();
+  started.clear();
 }

@@ -1,0 +1,62 @@
+/** A tensor of the Open Inference Protocol, as it is declared. */
+export interface TensorSpec {
+  name: string;
+  /** `BYTES`, `FP32`, `INT64`… */
+  datatype: string;
+  /** -1: any length. */
+  shape: readonly number[];
+}
+
+export interface ModelLog {
+  /** To the worker's standard output. */
+  info(...values: unknown[]): void;
+  /** To its standard error. */
+  warn(...values: unknown[]): void;
+  error(...values: unknown[]): void;
+}
+
+export interface ResourceSpec<R> {
+  open(): R | Promise<R>;
+  close?(resource: R): unknown;
+}
+
+export interface ModelContext {
+  readonly app: string;
+  readonly version: string;
+  /** `intents@v1/3`. */
+  readonly worker: string;
+  /** The app's `options:` from the configuration, as they are. */
+  readonly options: Readonly<Record<string, unknown>>;
+  /** In `load`: aborted when the worker has to end. In `predict`: also when nobody waits for this batch any more. */
+  readonly signal: AbortSignal;
+  /**
+   * Opens something that has to be closed before the worker ends. The same name gives the same resource; they are closed in
+   * the reverse order of their opening, after `unload`.
+   */
+  resource<R>(name: string, spec: ResourceSpec<R>): Promise<R>;
+  readonly log: ModelLog;
+}
+
+export interface ModelDefinition<Model = unknown, Input = unknown, Output = unknown> {
+  platform?: string;
+  inputs?: readonly TensorSpec[];
+  outputs?: readonly TensorSpec[];
+  /** One input is one row of the tensors. */
+  rows?: boolean;
+  /** Once per worker. What it returns is given to the others; a throw is a failed boot. */
+  load?(ctx: ModelContext): Model | Promise<Model>;
+  /** Gets an array and answers with an array of the same length, in the same order. */
+  predict(model: Model, inputs: Input[], ctx: ModelContext): readonly Output[] | Promise<readonly Output[]>;
+  unload?(model: Model): unknown;
+  /** Asked to give memory back: `trim` at 80 % of the worker's limit, `emergency` at 95 %. */
+  cleanup?(model: Model, level: 'trim' | 'emergency'): unknown;
+  /** Sample inputs that run through `predict` before the model is called ready. */
+  warmup?: readonly Input[];
+}
+
+/** Gives the types; a plain object of this form is a model too. */
+export function defineModel<Model, Input = unknown, Output = unknown>(
+  definition: ModelDefinition<Model, Input, Output>,
+): ModelDefinition<Model, Input, Output> {
+  return definition;
+}

@@ -1,0 +1,31 @@
+import type { Clock } from '../clock.js';
+import type { SupError } from '../errors.js';
+import type { PolicyDecision } from '../policy/decision.js';
+import type { Strategy } from './balancers.js';
+
+export interface DispatcherConfig {
+  /** `intents@v1`, for messages. */
+  model: string;
+  /** Batches in flight in one worker. */
+  concurrency: number;
+  timeoutMs: number;
+  batching: { maxSize: number; maxDelayMs: number };
+  /** Inputs. */
+  queueMax: number;
+  /** Whether a prediction may be run again when its worker went away. */
+  idempotent: boolean;
+  wedgeMs: number;
+  strategy: Strategy;
+}
+
+export interface DispatcherDependencies {
+  clock: Clock;
+  onDecision?: (decision: PolicyDecision) => void;
+  /** Runs the callback once what this turn of the event loop has to read has been read; setImmediate unless given. */
+  defer?: (callback: () => void) => void;
+}
+
+export type Availability = { kind: 'up' } | { kind: 'loading' } | { kind: 'down'; error: SupError };
+
+/** How a worker leaves: it finishes what it has, or it is gone, by its own fault or by the supervisor's. */
+export type Leaving = 'draining' | 'dead-own-fault' | 'dead-by-supervisor';

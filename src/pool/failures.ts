@@ -1,0 +1,75 @@
+import { messageOf, SupError } from '../errors.js';
+import type { Item } from './job.js';
+
+/** What callers are told, in one place. */
+
+export function workerDied(
+  model: string,
+  worker: string,
+  {
+    ownFault,
+    idempotent,
+    retried,
+    evictions,
+  }: { ownFault: boolean; idempotent: boolean; retried: boolean; evictions: number },
+): SupError {
+  const then = !idempotent
+    ? 'it is not retried because the app is not idempotent'
+    : ownFault && retried
+      ? 'it was retried alone, and its worker died again'
+      : ownFault
+        ? 'it is not retried because no worker is coming'
+        : `it was retried ${evictions} times already`;
+  const what = ownFault ? 'died' : 'was stopped';
+  return new SupError('SUP_WORKER_DIED', `${worker} ${what} while it ran this prediction; ${then}`, {
+    model,
+    worker,
+    retried: retried || evictions > 0,
+  });
+}
+
+export function deadlinePassed(model: string, item: Item): SupError {
+  const where = item.batch ? `it was running on ${item.batch.owner.slot.worker}` : 'it was still queued';
+  return new SupError('SUP_DEADLINE', `no answer from ${model} within ${item.job.timeoutMs / 1000} s; ${where}`, {
+    model,
+    timeout_ms: item.job.timeoutMs,
+    running: item.batch !== null,
+  });
+}
+
+export function cancelled(model: string): SupError {
+  return new SupError('SUP_CANCELLED', `the client of ${model} went away`, { model });
+}
+
+export function quarantined(model: string, remainingMs: number): SupError {
+  const seconds = Math.max(1, Math.ceil(remainingMs / 1000));
+  return new SupError(
+    'SUP_QUARANTINED',
+    `this input killed a worker of ${model} twice; it is refused for ${seconds} s`,
+    {
+      model,
+      remaining_seconds: seconds,
+    },
+  );
+}
+
+export function modelError(model: string, worker: string, name: string, message: string): SupError {
+  return new SupError('SUP_MODEL_ERROR', `${name}: ${message}`, { model, worker, name });
+}
+
+export function queueFull(model: string, queued: number, limit: number, retryAfterSeconds: number): SupError {
+  return new SupError('SUP_QUEUE_FULL', `${model} has ${queued} inputs queued; its limit is ${limit}`, {
+    model,
+    queued,
+    limit,
+    retry_after_seconds: retryAfterSeconds,
+  });
+}
+
+export function notSendable(model: string, reason: string): SupError {
+  return new SupError('SUP_BAD_REQUEST', `an input of ${model} cannot be sent to a worker: ${reason}`, { model });
+}
+
+export function unreachable(model: string, worker: string, error: unknown): SupError {
+  return new SupError('SUP_INTERNAL', `cannot send to ${worker}: ${messageOf(error)}`, { model }, { cause: error });
+}

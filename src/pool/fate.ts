@@ -1,0 +1,33 @@
+/** What becomes of an input whose worker is gone. */
+export type Fate =
+  /** Again, before all others; nothing is held against it. */
+  | 'again'
+  /** Again, in a batch of one on an otherwise idle domain: if its worker dies again, it was this input. */
+  | 'again-alone'
+  | 'lost'
+  | 'quarantined';
+
+export interface Circumstances {
+  /** The worker died by itself, or was wedged; else the supervisor took it away. */
+  ownFault: boolean;
+  /** Deaths while alone, this one included. */
+  strikes: number;
+  strikesToQuarantine: number;
+  idempotent: boolean;
+  /** It has had its second chance. */
+  retried: boolean;
+  /** How often the supervisor took its worker away before. */
+  evictions: number;
+  /** No worker is going to come. */
+  down: boolean;
+}
+
+/** How often a prediction follows workers that the supervisor takes away. */
+const MAX_EVICTIONS = 3;
+
+export function decideFate(c: Circumstances): Fate {
+  if (c.ownFault && c.strikes >= c.strikesToQuarantine) return 'quarantined';
+  if (!c.idempotent || c.down) return 'lost';
+  if (c.ownFault) return c.retried ? 'lost' : 'again-alone';
+  return c.evictions < MAX_EVICTIONS ? 'again' : 'lost';
+}

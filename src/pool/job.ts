@@ -1,0 +1,95 @@
+import type { SupError } from '../errors.js';
+import type { Batch } from './slots.js';
+
+export interface JobRequest {
+  inputs: readonly unknown[];
+  /** Higher runs first; equal ones in the order in which they came. */
+  priority: number;
+  /** From submit to answer; null: the pool's own. */
+  timeoutMs: number | null;
+  /** Aborted when nobody waits for the answer any more. */
+  signal: AbortSignal | null;
+  /** Called once, within `submit`, when no worker is there to take the job. */
+  onWait?: () => void;
+}
+
+/** How one input ended. */
+export type JobResult =
+  | { ok: true; output: unknown; worker: string; queueMs: number; computeMs: number }
+  | { ok: false; error: SupError };
+
+/** One `submit`: settles when each of its inputs has. */
+export class Job {
+  readonly items: Item[] = [];
+  readonly results: JobResult[];
+  pending: number;
+  /** Monotonic ms; while `frozenAt` is set it does not come nearer. */
+  deadline: number;
+  frozenAt: number | null = null;
+  /** It is among the running deadlines. */
+  timed = false;
+
+  constructor(
+    readonly request: JobRequest,
+    readonly timeoutMs: number,
+    readonly submittedAt: number,
+    private readonly resolve: (results: JobResult[]) => void,
+    private readonly onCancel: (job: Job) => void,
+  ) {
+    this.pending = request.inputs.length;
+    this.results = new Array(this.pending);
+    this.deadline = submittedAt + timeoutMs;
+    // The job itself listens: no closure for each of them.
+    request.signal?.addEventListener('abort', this);
+  }
+
+  handleEvent(): void {
+    this.onCancel(this);
+  }
+
+  settle(item: Item, result: JobResult): void {
+    item.settled = true;
+    this.results[item.index] = result;
+    if (--this.pending > 0) return;
+    this.request.signal?.removeEventListener('abort', this);
+    this.resolve(this.results);
+  }
+
+  /** The deadline stands still from now on. */
+  freeze(now: number): void {
+    this.frozenAt ??= now;
+  }
+
+  thaw(now: number): void {
+    if (this.frozenAt === null) return;
+    this.deadline += now - this.frozenAt;
+    this.frozenAt = null;
+  }
+}
+
+/** One input: it is queued, or in a batch, or settled. */
+export class Item {
+  settled = false;
+  /** Where it is in flight; null while it is queued. */
+  batch: Batch | null = null;
+  sentAt = 0;
+  /** It runs in a batch of one on an otherwise idle domain. */
+  solo = false;
+  /** Its worker died by its own fault once already. */
+  retried = false;
+  /** How often the supervisor took its worker away. */
+  evictions = 0;
+  /** Known only to those that the quarantine has or had to do with. */
+  hash: string | null = null;
+
+  constructor(
+    readonly job: Job,
+    readonly index: number,
+    public input: unknown,
+    readonly queuedAt: number,
+  ) {}
+
+  get priority(): number {
+    return this.job.request.priority;
+  }
+}

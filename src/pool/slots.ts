@@ -1,0 +1,192 @@
+import type { AbortMessage, PredictMessage } from '../worker/protocol.js';
+import { type Balancer, balancers, type Strategy } from './balancers.js';
+import type { Item } from './job.js';
+
+/** One ready worker as the dispatcher sees it. */
+export interface Slot {
+  readonly worker: string;
+  /** Workers of one domain die together: the process, or the host of the threads. */
+  readonly domain: string;
+  send(message: PredictMessage | AbortMessage): void;
+  /** It holds a prediction long past its deadline and is beyond help: kill it. */
+  wedged(reason: string): void;
+}
+
+export interface Batch {
+  readonly id: number;
+  readonly owner: Owner;
+  readonly items: Item[];
+  readonly sentAt: number;
+  /** The latest of its inputs' deadlines, monotonic ms. */
+  readonly deadline: number;
+  /** Inputs that somebody still waits for. */
+  live: number;
+  /** One input, and nothing else in flight in its domain from the first moment to the last. */
+  alone: boolean;
+}
+
+/** A worker and what it has in flight. */
+export interface Owner {
+  readonly slot: Slot;
+  readonly domain: Domain;
+  readonly batches: Set<Batch>;
+  inputs: number;
+  draining: boolean;
+  /** Given up for a prediction that did not return: its death is its own fault. */
+  wedged: boolean;
+  onIdle: (() => void)[];
+}
+
+export interface Domain {
+  readonly name: string;
+  readonly owners: Set<Owner>;
+  readonly batches: Set<Batch>;
+  /** An input that must run alone waits for it to get idle. */
+  reserved: boolean;
+  /** One runs. */
+  solo: boolean;
+}
+
+/** The workers of a pool, and who may take the next batch. */
+export class Slots {
+  readonly #owners = new Map<string, Owner>();
+  readonly #domains = new Map<string, Domain>();
+  /** Those that take work. */
+  #active: Owner[] = [];
+  #last = -1;
+  #reserved = 0;
+  concurrency = 1;
+  #pick: Balancer = balancers.least_connections;
+  readonly #takes = (owner: Owner): boolean =>
+    owner.batches.size < this.concurrency && !owner.domain.reserved && !owner.domain.solo;
+
+  set strategy(strategy: Strategy) {
+    this.#pick = balancers[strategy];
+  }
+
+  /** Workers that take work, busy or not. */
+  get active(): number {
+    return this.#active.length;
+  }
+
+  get(worker: string): Owner | undefined {
+    return this.#owners.get(worker);
+  }
+
+  add(slot: Slot): void {
+    let owner = this.#owners.get(slot.worker);
+    // It was unhealthy, with work still in flight, and has recovered.
+    if (owner?.slot === slot || owner?.slot.domain === slot.domain) owner.draining = false;
+    else {
+      const domain = this.#domain(slot.domain);
+      owner = { slot, domain, batches: new Set(), inputs: 0, draining: false, wedged: false, onIdle: [] };
+      this.#owners.set(slot.worker, owner);
+      domain.owners.add(owner);
+    }
+    this.#refresh();
+  }
+
+  drain(owner: Owner): void {
+    owner.draining = true;
+    this.#refresh();
+    this.#releaseIfIdle(owner);
+  }
+
+  /** Its process is gone. Returns what it had in flight, oldest first; the caller settles or queues it. */
+  bury(owner: Owner): Batch[] {
+    const batches = [...owner.batches];
+    for (const batch of batches) this.finish(batch);
+    owner.draining = true;
+    this.#refresh();
+    this.#releaseIfIdle(owner);
+    return batches;
+  }
+
+  /** Counts the batch as in flight from now on. */
+  begin(batch: Batch, solo: boolean): void {
+    const { owner } = batch;
+    const { domain } = owner;
+    if (domain.batches.size > 0) {
+      batch.alone = false;
+      for (const other of domain.batches) other.alone = false;
+    }
+    domain.solo = solo;
+    domain.batches.add(batch);
+    owner.batches.add(batch);
+    owner.inputs += batch.items.length;
+  }
+
+  /** Its reply came, or its worker died. */
+  finish(batch: Batch): void {
+    const { owner } = batch;
+    owner.batches.delete(batch);
+    owner.domain.batches.delete(batch);
+    owner.domain.solo = false;
+    owner.inputs -= batch.items.length;
+    this.#releaseIfIdle(owner);
+  }
+
+  /** The worker for the next ordinary batch. */
+  next(): Owner | null {
+    if (this.#active.length === 0) return null;
+    const index = this.#pick(this.#active, this.#last, this.#takes);
+    if (index === -1) return null;
+    this.#last = index;
+    return this.#active[index] as Owner;
+  }
+
+  /** Workers that have room for an ordinary batch, those that are idle if any is. */
+  room(): number {
+    let idle = 0;
+    let free = 0;
+    for (const owner of this.#active) {
+      if (!this.#takes(owner)) continue;
+      free++;
+      if (owner.inputs === 0) idle++;
+    }
+    return idle || free;
+  }
+
+  /** A worker whose whole domain is idle, for an input that must run alone. */
+  nextAlone(): Owner | null {
+    const index = this.#pick(this.#active, this.#last, (owner) => owner.domain.batches.size === 0);
+    if (index === -1) return null;
+    this.#last = index;
+    return this.#active[index] as Owner;
+  }
+
+  /**
+   * Keeps ordinary work away from as many domains as there are inputs waiting to run alone, those first that will be idle
+   * soonest. A domain gives its reservation up only to one with strictly less in flight, so that none waits for ever.
+   */
+  reserve(count: number): void {
+    if (count === 0 && this.#reserved === 0) return;
+    const domains = [...this.#domains.values()].filter((d) => !d.solo && [...d.owners].some((o) => !o.draining));
+    domains.sort((a, b) => a.batches.size - b.batches.size || Number(b.reserved) - Number(a.reserved));
+    for (const domain of this.#domains.values()) domain.reserved = false;
+    this.#reserved = Math.min(count, domains.length);
+    for (const domain of domains.slice(0, this.#reserved)) domain.reserved = true;
+  }
+
+  #releaseIfIdle(owner: Owner): void {
+    if (owner.batches.size > 0) return;
+    for (const resolve of owner.onIdle.splice(0)) resolve();
+    if (!owner.draining) return;
+    if (this.#owners.get(owner.slot.worker) === owner) this.#owners.delete(owner.slot.worker);
+    owner.domain.owners.delete(owner);
+    if (owner.domain.owners.size === 0) this.#domains.delete(owner.domain.name);
+  }
+
+  #refresh(): void {
+    this.#active = [...this.#owners.values()].filter((owner) => !owner.draining);
+  }
+
+  #domain(name: string): Domain {
+    let domain = this.#domains.get(name);
+    if (!domain) {
+      domain = { name, owners: new Set(), batches: new Set(), reserved: false, solo: false };
+      this.#domains.set(name, domain);
+    }
+    return domain;
+  }
+}

@@ -1,0 +1,53 @@
+import type { MessagePort } from 'node:worker_threads';
+import { messageOf } from '../src/errors.js';
+import { type FromWorker, HEARTBEAT_MS } from '../src/worker/protocol.js';
+import { flushOutput } from './host-exit.js';
+import { ModelRunner } from './model-runner.js';
+import { postResult } from './post-result.js';
+import type { LoadResult, ThreadAbort, ThreadTask } from './thread-protocol.js';
+
+let port: MessagePort | null = null;
+let runner: ModelRunner | null = null;
+
+/** What Piscina runs in a thread of a host: one model on a loop of its own. */
+export default async function runTask(task: ThreadTask): Promise<LoadResult | undefined> {
+  switch (task.type) {
+    case 'start':
+      start(task.port);
+      return undefined;
+    case 'load':
+      process.env.SUPERVISOR_WORKER = task.message.worker;
+      try {
+        runner = await ModelRunner.load(task.message);
+        return { type: 'loaded', info: runner.info };
+      } catch (error) {
+        await flushOutput();
+        return {
+          type: 'loadFailed',
+          message: messageOf(error),
+          stack: error instanceof Error ? (error.stack ?? null) : null,
+        };
+      }
+    case 'predict': {
+      const result = await runner?.predict(task.batch, task.inputs);
+      // Not as the task's value: one that cannot be cloned would end the thread.
+      if (result) postResult(result, post);
+      return undefined;
+    }
+    case 'unload':
+      await runner?.unload();
+      await flushOutput();
+      return undefined;
+  }
+}
+
+function start(own: MessagePort): void {
+  port = own;
+  port.on('message', (message: ThreadAbort) => runner?.abort(message.batch));
+  post({ type: 'hello', pid: process.pid });
+  setInterval(() => post(runner?.heartbeat ?? { type: 'heartbeat', requests: 0, users: 0, inFlight: 0 }), HEARTBEAT_MS);
+}
+
+function post(message: FromWorker): void {
+  port?.postMessage(message);
+}

@@ -1,0 +1,77 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf } from '../src/errors.js';
+import { type FromWorker, HEARTBEAT_MS, type LoadMessage, type ToWorker } from '../src/worker/protocol.js';
+import { exitFlushed } from './host-exit.js';
+import type { Context } from './model-context.js';
+import { ModelRunner } from './model-runner.js';
+import { postResult } from './post-result.js';
+
+/** The master kills what takes longer; this is for the case that it is not there to do it. */
+const UNLOAD_DEADLINE_MS = 60_000;
+
+let runner: ModelRunner | null = null;
+/** While it loads, or from then on: what it was told. */
+let context: Context | null = null;
+let ending: Promise<never> | null = null;
+
+/** One model in this process, on the loop of its main thread. */
+export function runProcessHost(): void {
+  process.on('SIGTERM', () => void end());
+  process.on('message', (message) => receive(message as ToWorker));
+  setInterval(() => send(heartbeat()), HEARTBEAT_MS).unref();
+  send({ type: 'hello', pid: process.pid });
+}
+
+function receive(message: ToWorker): void {
+  switch (message.type) {
+    case 'predict':
+      void runner?.predict(message.batch, message.inputs).then((result) => postResult(result, send));
+      return;
+    case 'abort':
+      runner?.abort(message.batch);
+      return;
+    case 'load':
+      void load(message);
+      return;
+    case 'unload':
+      void end();
+      return;
+    case 'drain':
+    case 'limits':
+      // For http workers.
+      return;
+  }
+}
+
+async function load(message: LoadMessage): Promise<void> {
+  try {
+    runner = await ModelRunner.load(message, (own) => {
+      context = own;
+    });
+    if (!ending) send({ type: 'loaded', info: runner.info });
+  } catch (error) {
+    if (ending) return;
+    const stack = error instanceof Error ? (error.stack ?? null) : null;
+    process.stderr.write(`${stack ?? String(error)}\n`);
+    await exitFlushed(1, { type: 'loadFailed', message: messageOf(error), stack });
+  }
+}
+
+/** Unloads and exits; a second call joins the first. */
+function end(): Promise<never> {
+  ending ??= (async () => {
+    // A load that goes on is told, and not waited for.
+    context?.abort('the worker ends');
+    await Promise.race([runner?.unload(), sleep(UNLOAD_DEADLINE_MS)]);
+    return exitFlushed(0, heartbeat());
+  })();
+  return ending;
+}
+
+function heartbeat(): FromWorker {
+  return runner?.heartbeat ?? { type: 'heartbeat', requests: 0, users: 0, inFlight: 0 };
+}
+
+function send(message: FromWorker): void {
+  if (process.connected) process.send?.(message);
+}

@@ -1,0 +1,90 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  type FromHost,
+  type FromWorker,
+  HEARTBEAT_MS,
+  type ThreadEnvelope,
+  type ToHost,
+  type ToWorker,
+} from '../src/worker/protocol.js';
+import { exitFlushed } from './host-exit.js';
+import { HostedThread } from './hosted-thread.js';
+import { postResult } from './post-result.js';
+
+/** What `endThread` gives a thread to unload, unless it says otherwise. */
+const UNLOAD_GRACE_MS = 5000;
+/** The master kills what takes longer; this is for the case that it is not there to do it. */
+const END_DEADLINE_MS = 30_000;
+
+const threads = new Map<number, HostedThread>();
+let ending: Promise<never> | null = null;
+
+/** The threads of one pool, each a model of its own. What runs on this loop is messages, and no user code. */
+export function runThreadHost(): void {
+  process.on('SIGTERM', () => void end());
+  process.on('message', (envelope) => {
+    const { thread, message } = envelope as ThreadEnvelope<ToWorker | ToHost>;
+    if (message.type === 'startThread') startThread(message);
+    else if (message.type === 'endThread') threads.get(message.thread)?.end(message.graceMs ?? UNLOAD_GRACE_MS);
+    else receive(thread, message);
+  });
+  setInterval(() => send(0, { type: 'heartbeat', requests: 0, users: 0, inFlight: 0 }), HEARTBEAT_MS).unref();
+  send(0, { type: 'hello', pid: process.pid });
+}
+
+function startThread({ thread: number, concurrency, resourceLimitsMb }: ToHost & { type: 'startThread' }): void {
+  const thread = new HostedThread(
+    { concurrency, resourceLimitsMb },
+    {
+      message: (message) => send(number, message),
+      exit: (message) => {
+        threads.delete(number);
+        send(0, { type: 'threadExit', thread: number, message });
+      },
+    },
+  );
+  threads.set(number, thread);
+}
+
+function receive(number: number, message: ToWorker): void {
+  const thread = threads.get(number);
+  switch (message.type) {
+    case 'predict':
+      thread?.predict(message.batch, message.inputs);
+      return;
+    case 'abort':
+      thread?.abort(message.batch);
+      return;
+    case 'load':
+      thread?.load(message);
+      return;
+    case 'unload':
+      thread?.end(UNLOAD_GRACE_MS);
+      return;
+    case 'drain':
+    case 'limits':
+      // For http workers.
+      return;
+  }
+}
+
+/** Unloads all threads and exits; a second call joins the first. */
+function end(): Promise<never> {
+  ending ??= (async () => {
+    const ended = Promise.all([...threads.values()].map((thread) => thread.end(UNLOAD_GRACE_MS)));
+    await Promise.race([ended, sleep(END_DEADLINE_MS)]);
+    return exitFlushed(0, { thread: 0, message: { type: 'heartbeat', requests: 0, users: 0, inFlight: 0 } });
+  })();
+  return ending;
+}
+
+function send(thread: number, message: FromWorker | FromHost): void {
+  if (!process.connected) return;
+  const envelope = (content: FromWorker | FromHost): ThreadEnvelope<FromWorker | FromHost> => ({
+    thread,
+    message: content,
+  });
+  // What passes from a thread to here (shared memory, for one) need not pass between processes.
+  if (message.type === 'result') postResult(message, (result) => process.send?.(envelope(result)));
+  else process.send?.(envelope(message));
+}
