@@ -105,17 +105,21 @@ export class App {
 
   /** Resolves when every pool has its size ready. @throws SupError what kept it from it */
   async start(version?: string): Promise<void> {
+    const pools = this.#select(version);
+    // What still drains may still hold what is opened next.
+    await Promise.all(pools.map((pool) => pool.stopped()));
     await this.parts.open();
-    const starting = this.#select(version).map((pool) => pool.start(this.#size()));
+    const starting = pools.map((pool) => pool.start(this.#size()));
     this.deps.changed(this);
     await all(starting);
   }
 
   async stop(version?: string): Promise<void> {
     const stopping = this.#select(version).map((pool) => pool.stop());
+    // Now, not after the drain: else connections would queue for workers that never come, and be reset at the end.
+    if (!this.#restarting && !this.running) this.parts.close();
     this.deps.changed(this);
     await all(stopping);
-    if (!this.#restarting && !this.running) this.parts.close();
     this.deps.changed(this);
   }
 

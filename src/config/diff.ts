@@ -57,12 +57,27 @@ export function diffApp(before: AppConfig, after: AppConfig): AppChange {
   const changes = Object.entries(after).map(([key, value]): AppChange => {
     const effect = effects.get(key) ?? 'same';
     if (isDeepStrictEqual(old.get(key), value)) return 'same';
-    return key === 'versions' && isReordered(before, after) ? 'in-place' : effect;
+    if (key === 'versions' && isReordered(before, after)) return 'in-place';
+    return isBuiltIn(key, before, after) ? 'generation' : effect;
   });
   return changes.reduce(
     (heaviest, change) => (WEIGHT.indexOf(change) > WEIGHT.indexOf(heaviest) ? change : heaviest),
     'same',
   );
+}
+
+/** Parts of policies that a worker is started with, and that the master can't change from outside. */
+function isBuiltIn(key: string, before: AppConfig, after: AppConfig): boolean {
+  switch (key) {
+    case 'ready':
+      return !isDeepStrictEqual(before.ready.probe, after.ready.probe);
+    case 'recycle':
+      return after.kind === 'http' && !isDeepStrictEqual(before.recycle.userKey, after.recycle.userKey);
+    case 'concurrency':
+      return after.kind === 'model' && after.isolation === 'thread';
+    default:
+      return false;
+  }
 }
 
 /** The same versions in another order: no worker runs other code for that. */

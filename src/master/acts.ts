@@ -1,3 +1,4 @@
+import { isAbsolute } from 'node:path';
 import { loadConfig } from '../config/load.js';
 import type { Config } from '../config/schema.js';
 import { SupError, toSupError } from '../errors.js';
@@ -15,6 +16,8 @@ export interface ActsDependencies {
   /** A configuration is in force, or an app is gone: what outlives the master has changed. */
   changed: () => void;
   configured: (config: Config) => void;
+  /** Measures what was not measured yet: a report should show the memory of workers that have only just started. */
+  measure: () => void;
 }
 
 /** What operators ask for, from whichever side: each act resolves with how every app that it named came out. */
@@ -82,18 +85,12 @@ export class Acts {
   /** Reads the files of the apps again; an error in any of them stops the reload before anything is touched. */
   async #reload(target: string): Promise<ActReport> {
     const { registry } = this.deps;
-    const selections = selectTargets(registry.apps, target);
-    if (selections.some((s) => s.worker !== null))
-      throw new SupError(
-        'SUP_BAD_REQUEST',
-        `'reload' is for whole apps; to replace one worker: supervisor recycle ${target}`,
-      );
-    const entries = selections.map((s) => this.#entryOf(s));
+    const whole = target === 'all' || isFileTarget(target);
+    const entries = isFileTarget(target) ? this.#entriesOfFile(target) : this.#wholeApps(target);
     const loaded = [...new Set(entries.map((e) => e.file))].map((file) => loadConfig(file, { env: this.deps.env }));
     const reports: ActReport[] = [];
     for (const { config, warnings } of loaded) {
-      const only =
-        target === 'all' ? undefined : entries.filter((e) => e.file === config.file).map((e) => e.configName);
+      const only = whole ? undefined : entries.filter((e) => e.file === config.file).map((e) => e.configName);
       const orphans = registry.orphans(config).filter((e) => entries.includes(e));
       const removed = orphans.map((entry) => ({ entry, done: registry.remove(entry) }));
       reports.push(await this.#applyConfig(config, warnings, { only, roll: true }), await this.#report(removed, []));
@@ -104,6 +101,25 @@ export class Acts {
       warnings: reports.flatMap((r) => r.warnings),
       apps: registry.apps.flatMap((app) => app.rows()),
     };
+  }
+
+  #wholeApps(target: string): Entry[] {
+    const selections = selectTargets(this.deps.registry.apps, target);
+    if (selections.some((s) => s.worker !== null))
+      throw new SupError(
+        'SUP_BAD_REQUEST',
+        `'reload' is for whole apps; to replace one worker: supervisor recycle ${target}`,
+      );
+    return selections.map((s) => this.#entryOf(s));
+  }
+
+  #entriesOfFile(file: string): Entry[] {
+    const entries = this.deps.registry.entries.filter((entry) => entry.file === file);
+    if (entries.length === 0)
+      throw new SupError('SUP_NO_SUCH_TARGET', `nothing runs from ${file}; start it with: supervisor start ${file}`, {
+        target: file,
+      });
+    return entries;
   }
 
   async #applyConfig(
@@ -130,6 +146,7 @@ export class Acts {
 
   async #report(acts: readonly { entry: Entry; done: Promise<void> }[], warnings: string[]): Promise<ActReport> {
     const results = await Promise.all(acts.map(({ entry, done }) => this.#result(entry, done)));
+    this.deps.measure();
     return {
       ok: results.every((r) => r.ok),
       results,
@@ -153,4 +170,9 @@ export class Acts {
   #entryOf({ app }: Selection): Entry {
     return this.deps.registry.get(app.name) as Entry;
   }
+}
+
+/** The absolute path of a configuration; a regular expression ends with a slash. */
+function isFileTarget(target: string): boolean {
+  return isAbsolute(target) && !target.endsWith('/');
 }

@@ -6,6 +6,8 @@ import { messageOf, SupError } from '../errors.js';
 import { homePaths, prepareHome } from './home.js';
 import { runningMaster } from './lock.js';
 
+/** A flood of short log lines makes much garbage; with V8's default of 16 MiB it would all be resident (+70 MiB instead of +45). */
+const V8_FLAGS = ['--max-semi-space-size=4'];
 const START_DEADLINE_MS = 20_000;
 
 /** What a master in the background tells the command that started it, once. */
@@ -26,7 +28,7 @@ export async function spawnMaster(options: {
   prepareHome(home);
   const logFile = options.logFile ?? join(home.dir, 'master.out');
   const out = openSync(logFile, 'a', 0o600);
-  const child = spawn(process.execPath, [fileURLToPath(new URL('./main.js', import.meta.url))], {
+  const child = spawn(process.execPath, [...V8_FLAGS, fileURLToPath(new URL('./main.js', import.meta.url))], {
     cwd: '/',
     env,
     detached: true,

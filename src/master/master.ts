@@ -113,6 +113,7 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
       saveState();
     },
     changed: saveState,
+    measure: () => sampling.refresh(),
   });
 
   let ending: Promise<void> | null = null;

@@ -31,6 +31,15 @@ export class Sampling {
     this.#closeLook?.cancel();
   }
 
+  /** Memory of workers that no tick has seen yet, for who wants to show them now. */
+  refresh(): void {
+    for (const [pid, workers] of this.#workersByPid()) {
+      if (workers.some(({ worker }) => worker.memoryBytes.length > 0)) continue;
+      const memoryBytes = this.#trees.memoryOf(pid);
+      for (const { worker } of workers) this.#record(worker, memoryBytes === null ? null : memoryBytes / workers.length);
+    }
+  }
+
   #tick(): void {
     const now = this.clock.now();
     const stalled = now - this.#lastAt > STALL_MS;

@@ -127,7 +127,7 @@ export interface Supervisor {
   /** Reads a configuration file and adds or updates its apps; resolves when all are ready or idle, or have given up.
    * @throws SupError SUP_CONFIG_INVALID, with `data.problems: string[]` */
   apply(file: string, options?: { only?: readonly string[] }): Promise<ActReport>;
-  /** Target: an app, `app@version`, a worker, a namespace, `/regex/` or `all`.
+  /** Target: an app, `app@version`, a worker, a namespace, `/regex/` or `all`; for `reload` also the absolute path of a configuration.
    * @throws SupError SUP_NO_SUCH_TARGET, SUP_CONFLICT */
   act(verb: Verb, target: string): Promise<ActReport>;
   /** Size: `3`, `+1`, `-1` or `auto`. @throws SupError SUP_NO_SUCH_TARGET, SUP_BAD_REQUEST */

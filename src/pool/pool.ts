@@ -122,6 +122,11 @@ export class Pool {
     await Promise.all([this.settled(), ...this.#retiring.values()]);
   }
 
+  /** Resolves when no stop is under way. */
+  async stopped(): Promise<void> {
+    await this.#stopping;
+  }
+
   /** Drains and stops every worker. A second call joins the first. */
   stop(): Promise<void> {
     this.#phase = 'stopping';

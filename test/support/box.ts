@@ -11,7 +11,8 @@ import { HOME_PREFIX } from './no-orphans.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const FIXTURES = path.join(ROOT, 'test/fixtures');
-const MAIN = path.join(ROOT, 'dist/src/cli/main.js');
+const DIST = process.env.SUPERVISOR_TEST_DIST ?? path.join(ROOT, 'dist');
+const MAIN = path.join(DIST, 'src/cli/main.js');
 
 export interface CliResult {
   code: number | null;
@@ -51,9 +52,15 @@ export class Box {
 
   /** `$WEB` in the text is a free port, `$FIXTURES` the folder of fixtures. Ends with its test, whatever happens there. */
   static async open(apps: string, env: NodeJS.ProcessEnv = {}): Promise<Box> {
+    const box = await Box.shared(apps, env);
+    onTestFinished(() => box.close());
+    return box;
+  }
+
+  /** For several tests: whoever opens it in `beforeAll` closes it in `afterAll`. */
+  static async shared(apps: string, env: NodeJS.ProcessEnv = {}): Promise<Box> {
     const box = new Box(await freePort(), await freePort(), await freePort(), env);
     box.write(apps);
-    onTestFinished(() => box.close());
     return box;
   }
 
