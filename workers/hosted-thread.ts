@@ -34,6 +34,7 @@ export class HostedThread {
       minThreads: 1,
       maxThreads: 1,
       idleTimeout: Number.POSITIVE_INFINITY,
+      argv: process.argv.slice(2),
       // One more than predictions may take, for the tasks that are none.
       concurrentTasksPerWorker: options.concurrency + 1,
       // The others block the thread's loop between tasks: no heartbeat would come, and it would look busy for ever.

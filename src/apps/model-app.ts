@@ -2,6 +2,7 @@ import type { Clock } from '../clock.js';
 import type { ModelAppConfig } from '../config/schema.js';
 import { SupError } from '../errors.js';
 import { Dispatcher, type DispatcherConfig } from '../pool/dispatcher.js';
+import type { PoolEvents } from '../pool/pool.js';
 import type { Work } from '../pool/work.js';
 import { processBackend } from '../worker/backends/process.js';
 import { threadBackend } from '../worker/backends/thread.js';
@@ -22,7 +23,7 @@ export type OnWedged = (worker: Worker, reason: string) => void;
 /** A model: predictions pass the master's queue to workers in processes or threads. */
 export function modelParts(
   initial: ModelAppConfig,
-  deps: KindDependencies & { clock: Clock },
+  deps: KindDependencies & { clock: Clock } & Pick<PoolEvents, 'decided'>,
   onWedged: OnWedged,
 ): ModelParts {
   let config = initial;
@@ -31,7 +32,14 @@ export function modelParts(
   const dispatcher = (version: string): Dispatcher => {
     let found = dispatchers.get(version);
     if (!found) {
-      found = new Dispatcher(dispatcherConfig(config, version), { clock: deps.clock });
+      const queue = dispatcherConfig(config, version);
+      found = new Dispatcher(queue, {
+        clock: deps.clock,
+        onDecision(decision) {
+          // The kill that follows a wedge is a decision of the pool's, with the reason in it.
+          if (decision.action !== 'wedged') deps.decided(queue.model, 'dispatch', decision);
+        },
+      });
       found.setAvailability({ kind: 'down', error: stopped(config.name) });
       dispatchers.set(version, found);
     }

@@ -9,7 +9,9 @@ export interface Spinner {
 /** Turns on stderr, where a person is looking; elsewhere it is silent. */
 export async function startSpinner(context: Context, text: string): Promise<Spinner> {
   const stream = context.io.stderr;
-  if (!stream.isTTY) return { say: () => undefined, stop: () => undefined };
+  // A terminal that does not know its width (0 columns: `docker exec -t`, `script`) sends ora into an endless loop.
+  if (!stream.isTTY || !((stream as NodeJS.WriteStream).columns > 0))
+    return { say: () => undefined, stop: () => undefined };
   const { default: ora } = await import('ora');
   // discardStdin would take the keyboard away, Ctrl-C included.
   const spinner = ora({ text: printable(text), stream: stream as NodeJS.WriteStream, discardStdin: false }).start();

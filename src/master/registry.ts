@@ -175,7 +175,7 @@ export class Registry {
     let model: ModelParts | null = null;
     switch (config.kind) {
       case 'model':
-        parts = model = modelParts(config, { ...kindDeps, clock: deps.clock }, (worker, reason) => {
+        parts = model = modelParts(config, { ...kindDeps, clock: deps.clock, ...deps.events }, (worker, reason) => {
           for (const pool of app.pools.values()) if (pool.workers.includes(worker)) pool.wedged(worker, { reason });
         });
         break;

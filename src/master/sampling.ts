@@ -36,7 +36,8 @@ export class Sampling {
     for (const [pid, workers] of this.#workersByPid()) {
       if (workers.some(({ worker }) => worker.memoryBytes.length > 0)) continue;
       const memoryBytes = this.#trees.memoryOf(pid);
-      for (const { worker } of workers) this.#record(worker, memoryBytes === null ? null : memoryBytes / workers.length);
+      for (const { worker } of workers)
+        this.#record(worker, memoryBytes === null ? null : memoryBytes / workers.length);
     }
   }
 

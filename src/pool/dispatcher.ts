@@ -20,6 +20,8 @@ export type { Slot } from './slots.js';
 
 /** Work that is cheaper than this stays together: spreading it over idle workers costs more in messages than it gains. */
 const SPREAD_FROM_MS = 1;
+/** A refusal is news when there was none for this long: under load a queue is full and not full again many times a second. */
+const REFUSAL_NEWS_MS = 10_000;
 
 /**
  * The predictions of one model version: they queue here, leave in batches, and each ends exactly once. It knows workers only as
@@ -40,7 +42,7 @@ export class Dispatcher {
   #availability: Availability = { kind: 'up' };
   #closed = false;
   #scheduled = false;
-  #refusing = false;
+  #refusedAt = Number.NEGATIVE_INFINITY;
 
   constructor(config: DispatcherConfig, { clock, onDecision, defer }: DispatcherDependencies) {
     this.#config = config;
@@ -173,15 +175,16 @@ export class Dispatcher {
     // What waits only for the end of this turn does not make the queue full.
     if (this.#scheduled && this.#backlog.size + inputs.length > queueMax) this.#dispatch();
     const queued = this.#backlog.size;
-    const full = queued + inputs.length > queueMax;
-    if (full && !this.#refusing)
+    if (queued + inputs.length <= queueMax) return null;
+    const now = this.#clock.now();
+    if (now - this.#refusedAt > REFUSAL_NEWS_MS)
       this.#decide({
         action: 'refuse',
         reason: 'queue full',
         numbers: { queued, limit: queueMax, inputs: inputs.length },
       });
-    this.#refusing = full;
-    return full ? queueFull(model, queued, queueMax, this.#drainSeconds(queued)) : null;
+    this.#refusedAt = now;
+    return queueFull(model, queued, queueMax, this.#drainSeconds(queued));
   }
 
   #drainSeconds(queued: number): number {

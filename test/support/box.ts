@@ -112,6 +112,14 @@ export class Box {
     return row;
   }
 
+  /** As `app`, over HTTP: cheap enough to look again and again. */
+  async row(name: string, version?: string): Promise<AppRow> {
+    const { apps } = (await this.api('GET', '/api/apps')).json as { apps: AppRow[] };
+    const row = apps.find((app) => app.name === name && (version === undefined || app.version === version));
+    if (!row) throw new Error(`no app ${name} among ${apps.map((app) => app.name).join(', ')}`);
+    return row;
+  }
+
   async decisions(filter: (decision: Decision) => boolean = () => true): Promise<Decision[]> {
     return (JSON.parse(await this.ok('decisions', '--json')) as Decision[]).filter(filter);
   }
@@ -140,13 +148,14 @@ export class Box {
   }
 }
 
-/** One request on a connection of its own; a transport error is an answer with status 0. */
+/** One request on a connection of its own; a transport error is an answer with status 0. The signal makes the client go away. */
 export function request(
   port: number,
   method: string,
   pathname: string,
   body?: unknown,
   headers: http.OutgoingHttpHeaders = {},
+  signal?: AbortSignal,
 ): Promise<Answer> {
   return new Promise((resolve) => {
     const data = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body);
@@ -160,6 +169,7 @@ export function request(
         path: pathname,
         agent: false,
         timeout: 30_000,
+        signal,
         headers: {
           ...(data === undefined
             ? {}

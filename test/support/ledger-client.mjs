@@ -20,6 +20,7 @@ const open = new Set();
 const pages = new Map();
 /** @type {http.Agent[]} */
 const agents = [];
+const workers = new Set();
 let count = 0;
 let answered = 0;
 let stopping = false;
@@ -29,7 +30,10 @@ process.on('message', async (message) => {
   if (message.type === 'start') {
     answerDeadlineMs = message.answerDeadlineMs;
     for (const load of message.loads) start(message.port, load);
-    setInterval(() => process.send({ type: 'progress', answered, open: open.size }), PROGRESS_MS);
+    setInterval(
+      () => process.send({ type: 'progress', answered, open: open.size, workers: workers.size }),
+      PROGRESS_MS,
+    );
   } else await stop();
 });
 // Nobody is left who would read the books.
@@ -114,6 +118,7 @@ function settle(page, id, response, text, lose) {
   if (code === null) page.ok++;
   else page.typedErrors[code] = (page.typedErrors[code] ?? 0) + 1;
   const by = response.headers['x-worker'] ?? /"worker":"([^"]+)"/.exec(text)?.[1];
+  if (by) workers.add(by);
   if (by) page.answeredBy[by] = (page.answeredBy[by] ?? 0) + 1;
 }
 

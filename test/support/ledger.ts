@@ -47,12 +47,20 @@ export interface Book {
 const ANSWER_DEADLINE_MS = 15_000;
 const STOP_DEADLINE_MS = 30_000;
 
-type FromClient = { type: 'progress'; answered: number; open: number } | { type: 'pages'; pages: Record<string, Page> };
+interface Progress {
+  type: 'progress';
+  answered: number;
+  /** Requests that are out. */
+  open: number;
+  /** Workers that have answered. */
+  workers: number;
+}
+
+type FromClient = Progress | { type: 'pages'; pages: Record<string, Page> };
 
 /** Clients at work in a process of their own; ends with its test. */
 export class Ledger {
-  #answered = 0;
-  #open = 0;
+  #seen: Progress = { type: 'progress', answered: 0, open: 0, workers: 0 };
   readonly #waiting = new Set<() => void>();
 
   readonly #pages: Promise<Record<string, Page>>;
@@ -64,8 +72,7 @@ export class Ledger {
     });
     child.on('message', (message: FromClient) => {
       if (message.type === 'pages') return closed(message.pages);
-      this.#answered = message.answered;
-      this.#open = message.open;
+      this.#seen = message;
       for (const look of [...this.#waiting]) look();
     });
   }
@@ -82,19 +89,28 @@ export class Ledger {
 
   /** Requests that are out at this moment, or were 25 ms ago. */
   get open(): number {
-    return this.#open;
+    return this.#seen.open;
   }
 
   /** Resolves when this many more are answered. */
-  more(count: number, timeoutMs = 20_000): Promise<void> {
-    const goal = this.#answered + count;
+  more(count: number, timeoutMs?: number): Promise<void> {
+    const goal = this.#seen.answered + count;
+    return this.#until(() => this.#seen.answered >= goal, `${goal} answers`, timeoutMs);
+  }
+
+  /** Resolves when this many different workers have answered, from the start on. */
+  answeredBy(workers: number, timeoutMs?: number): Promise<void> {
+    return this.#until(() => this.#seen.workers >= workers, `answers of ${workers} workers`, timeoutMs);
+  }
+
+  #until(reached: () => boolean, what: string, timeoutMs = 20_000): Promise<void> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiting.delete(look);
-        reject(new Error(`${this.#answered} requests were answered in ${timeoutMs} ms, not ${goal}`));
+        reject(new Error(`waited ${timeoutMs} ms for ${what}: ${JSON.stringify(this.#seen)}`));
       }, timeoutMs);
       const look = () => {
-        if (this.#answered < goal) return;
+        if (!reached()) return;
         clearTimeout(timer);
         this.#waiting.delete(look);
         resolve();

@@ -2,8 +2,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 
-/** Every state folder of the tests lies under this prefix, so what a test leaves running can be told from anything else. */
-export const HOME_PREFIX = path.join(os.tmpdir(), 'msv-');
+// Set by the process that runs the suite, inherited by those that run its files: two runs at once leave each other alone.
+process.env.SUPERVISOR_TEST_RUN ??= String(process.pid);
+
+/** Every state folder of this run lies under this prefix, so what a test leaves running can be told from anything else. */
+export const HOME_PREFIX = path.join(os.tmpdir(), `msv-${process.env.SUPERVISOR_TEST_RUN}-`);
 
 /** Processes whose environment names a state folder of the tests. */
 function survivors(): { pid: number; command: string }[] {

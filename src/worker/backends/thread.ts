@@ -70,8 +70,8 @@ class Host {
       thread: number,
       domain: this.name,
       send: (message) => this.#send(number, message),
-      terminate: () => this.#end(number),
-      kill: () => this.#end(number),
+      terminate: () => this.#send(0, { type: 'endThread', thread: number }),
+      kill: () => this.#killThread(number),
     };
   }
 
@@ -80,10 +80,10 @@ class Host {
       this.#child.send({ thread, message } satisfies ThreadEnvelope<ToWorker | ToHost>, () => {});
   }
 
-  #end(number: number): void {
+  #killThread(number: number): void {
     const thread = this.#threads.get(number);
     if (!thread || thread.deadline) return;
-    this.#send(0, { type: 'endThread', thread: number });
+    this.#send(0, { type: 'endThread', thread: number, graceMs: 0 });
     thread.deadline = setTimeout(() => this.#kill(), TERMINATE_DEADLINE_MS);
   }
 

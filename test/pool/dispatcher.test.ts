@@ -1,0 +1,332 @@
+import { describe, expect, it } from 'vitest';
+import { SupError } from '../../src/errors.js';
+import { Bench, brief, FakeSlot } from './fake-slots.js';
+
+describe('batches', () => {
+  it('takes what arrived in one turn as one batch, up to its size, and answers each job with its own', async () => {
+    const bench = new Bench();
+    const slot = bench.worker('w/1');
+    const replies = ['a', 'b', 'c', 'd', 'e'].map((input) => bench.submit([input]));
+    expect(slot.sent).toEqual([]);
+    bench.turn();
+    expect(slot.inputs).toEqual([['a', 'b', 'c', 'd']]);
+    bench.answer(slot);
+    expect(slot.inputs[1]).toEqual(['e']);
+    bench.answer(slot);
+    expect((await Promise.all(replies)).map(brief)).toEqual([['A'], ['B'], ['C'], ['D'], ['E']]);
+  });
+
+  it('spreads dear work over idle workers, and keeps cheap work together', () => {
+    for (const [computeMs, batches] of [
+      [100, [1, 1]],
+      [0.001, [2, 0]],
+    ] as const) {
+      const bench = new Bench();
+      const slots = [bench.worker('w/1'), bench.worker('w/2')];
+      void bench.send(['learn']);
+      const learned = slots.find((slot) => slot.sent.length > 0) as FakeSlot;
+      bench.answer(learned, computeMs);
+      for (const slot of slots) slot.sent.length = 0;
+      void bench.send(['a', 'b']);
+      expect(slots.map((slot) => slot.inputs.flat().length).sort((a, b) => b - a)).toEqual([...batches]);
+    }
+  });
+
+  it('waits for a fuller batch only as long as max_delay, from the oldest on', () => {
+    const bench = new Bench({ batching: { maxSize: 3, maxDelayMs: 10 } });
+    const slot = bench.worker('w/1');
+    void bench.send(['a']);
+    bench.advance(6);
+    void bench.send(['b']);
+    bench.advance(3);
+    expect(slot.sent).toEqual([]);
+    bench.advance(1);
+    expect(slot.inputs).toEqual([['a', 'b']]);
+    bench.answer(slot);
+    void bench.send(['c', 'd', 'e']);
+    expect(slot.inputs[1]).toEqual(['c', 'd', 'e']);
+  });
+
+  it('keeps as many batches in a worker as its concurrency', () => {
+    const bench = new Bench({ concurrency: 2, batching: { maxSize: 1, maxDelayMs: 0 } });
+    const slot = bench.worker('w/1');
+    void bench.send(['a', 'b', 'c']);
+    expect(slot.inputs).toEqual([['a'], ['b']]);
+    expect(bench.dispatcher.busy('w/1')).toBe(2);
+    bench.answer(slot);
+    expect(slot.inputs[2]).toEqual(['c']);
+  });
+
+  it('fails an input that no message can carry, and sends its neighbours', async () => {
+    class Picky extends FakeSlot {
+      override send(message: Parameters<FakeSlot['send']>[0]): void {
+        super.send(structuredClone(message));
+      }
+    }
+    const bench = new Bench();
+    const slot = new Picky('w/1');
+    bench.dispatcher.add(slot);
+    const replies = bench.send(['a', () => {}, 'b']);
+    bench.turn();
+    expect(slot.inputs).toEqual([['a', 'b']]);
+    bench.answer(slot);
+    expect(brief(await replies)).toEqual(['A', 'SUP_BAD_REQUEST', 'B']);
+  });
+});
+
+describe('order', () => {
+  it('runs higher priority first, and first come first served within one', () => {
+    const bench = new Bench({ batching: { maxSize: 2, maxDelayMs: 0 } });
+    void bench.submit(['low 1'], { priority: -1 });
+    void bench.submit(['plain 1']);
+    void bench.submit(['high 1'], { priority: 5 });
+    void bench.submit(['plain 2']);
+    void bench.submit(['high 2'], { priority: 5 });
+    const slot = bench.worker('w/1');
+    for (let i = 0; i < 3; i++) bench.answer(slot);
+    expect(slot.inputs).toEqual([['high 1', 'high 2'], ['plain 1', 'plain 2'], ['low 1']]);
+  });
+
+  it('asks for a worker when there is none', () => {
+    const bench = new Bench();
+    let asked = 0;
+    const onWait = () => asked++;
+    void bench.send(['a'], { onWait });
+    bench.worker('w/1');
+    void bench.send(['b'], { onWait });
+    expect(asked).toBe(1);
+  });
+});
+
+describe('a full queue', () => {
+  it('refuses a job whole that does not fit, and says when to come again', async () => {
+    const bench = new Bench({ queueMax: 3 });
+    void bench.send(['a', 'b']);
+    const [first, second] = await bench.send(['c', 'd']);
+    expect(first).toEqual(second);
+    const error = (first as { error: SupError }).error;
+    expect(error.code).toBe('SUP_QUEUE_FULL');
+    expect(error.data).toMatchObject({ queued: 2, limit: 3, retry_after_seconds: 1 });
+    expect(bench.dispatcher.stats()).toMatchObject({ queued: 2, requests: 4, refused: 2 });
+  });
+
+  it('is not full of what is sent at the end of this very turn', async () => {
+    const bench = new Bench({ queueMax: 2, batching: { maxSize: 2, maxDelayMs: 0 }, concurrency: 2 });
+    const slot = bench.worker('w/1');
+    const replies = [bench.submit(['a', 'b']), bench.submit(['c', 'd'])];
+    bench.turn();
+    bench.answer(slot);
+    bench.answer(slot);
+    expect((await Promise.all(replies)).flatMap(brief)).toEqual(['A', 'B', 'C', 'D']);
+  });
+
+  it('logs one refusal, not each', async () => {
+    const bench = new Bench({ queueMax: 0 });
+    for (let i = 0; i < 3; i++) await bench.send(['a']);
+    expect(bench.decisions).toEqual([
+      { action: 'refuse', reason: 'queue full', numbers: { queued: 0, limit: 0, inputs: 1 } },
+    ]);
+  });
+});
+
+describe('deadlines', () => {
+  it('answers 504 at the deadline, while queued', async () => {
+    const bench = new Bench();
+    const reply = bench.send(['a']);
+    const quick = bench.send(['b'], { timeoutMs: 100 });
+    bench.advance(100);
+    expect(brief(await quick)).toEqual(['SUP_DEADLINE']);
+    expect(bench.dispatcher.stats()).toMatchObject({ queued: 1, expired: 1 });
+    bench.advance(900);
+    expect(brief(await reply)).toEqual(['SUP_DEADLINE']);
+  });
+
+  it('answers 504 in flight, aborts when nobody waits any more, and keeps the slot busy until the reply', async () => {
+    const bench = new Bench();
+    const slot = bench.worker('w/1');
+    const replies = [bench.submit(['a'], { timeoutMs: 100 }), bench.submit(['b'], { timeoutMs: 200 })];
+    bench.turn();
+    expect(slot.sent[0]?.timeoutMs).toBe(200);
+    expect(bench.dispatcher.latestDeadline('w/1')).toBe(200);
+    const next = bench.send(['c']);
+    bench.advance(100);
+    expect(brief(await (replies[0] as Promise<never>))).toEqual(['SUP_DEADLINE']);
+    expect(slot.aborted).toEqual([]);
+    bench.advance(100);
+    expect(slot.aborted).toEqual([slot.sent[0]?.batch]);
+    expect(slot.inputs).toEqual([['a', 'b']]);
+    bench.answer(slot);
+    bench.answer(slot);
+    expect(brief(await next)).toEqual(['C']);
+    bench.advance(10_000);
+    expect(slot.givenUp).toBeNull();
+  });
+
+  it('gives a worker up whose prediction does not come back, and counts its death as its own fault', async () => {
+    const bench = new Bench();
+    const slot = bench.worker('w/1');
+    const reply = bench.send(['loop']);
+    bench.advance(1499);
+    expect(slot.givenUp).toBeNull();
+    bench.advance(1);
+    expect(slot.givenUp).toMatch(/did not return within 0\.5 s/);
+    expect(brief(await reply)).toEqual(['SUP_DEADLINE']);
+    bench.die(slot, 'dead-by-supervisor');
+    expect(bench.dispatcher.quarantine.list()).toMatchObject([{ strikes: 1, quarantined: false }]);
+  });
+
+  it('stand still while a model loads, and go on after that', async () => {
+    const bench = new Bench();
+    bench.dispatcher.setAvailability({ kind: 'loading' });
+    const early = bench.send(['a']);
+    bench.advance(5000);
+    const late = bench.send(['b']);
+    bench.dispatcher.setAvailability({ kind: 'loading' });
+    bench.advance(5000);
+    bench.dispatcher.setAvailability({ kind: 'up' });
+    bench.advance(999);
+    expect(bench.dispatcher.stats()).toMatchObject({ queued: 2, expired: 0 });
+    bench.advance(1);
+    expect([...brief(await early), ...brief(await late)]).toEqual(['SUP_DEADLINE', 'SUP_DEADLINE']);
+  });
+
+  it('keep what ran before the load', async () => {
+    const bench = new Bench();
+    const reply = bench.send(['a']);
+    bench.advance(900);
+    bench.dispatcher.setAvailability({ kind: 'loading' });
+    bench.advance(60_000);
+    bench.dispatcher.setAvailability({ kind: 'up' });
+    bench.advance(99);
+    expect(bench.dispatcher.stats().queued).toBe(1);
+    bench.advance(1);
+    expect(brief(await reply)).toEqual(['SUP_DEADLINE']);
+  });
+});
+
+describe('a client that goes away', () => {
+  it('frees what is queued', async () => {
+    const bench = new Bench({ queueMax: 1 });
+    const client = new AbortController();
+    const reply = bench.send(['a'], { signal: client.signal });
+    client.abort();
+    expect(brief(await reply)).toEqual(['SUP_CANCELLED']);
+    const next = bench.send(['b']);
+    const slot = bench.worker('w/1');
+    expect(slot.inputs).toEqual([['b']]);
+    bench.answer(slot);
+    expect(brief(await next)).toEqual(['B']);
+  });
+
+  it('aborts what is in flight, once nobody else waits for the batch', () => {
+    const bench = new Bench();
+    const slot = bench.worker('w/1');
+    const clients = [new AbortController(), new AbortController()];
+    for (const client of clients) void bench.submit(['a'], { signal: client.signal });
+    bench.turn();
+    clients[0]?.abort();
+    expect(slot.aborted).toEqual([]);
+    clients[1]?.abort();
+    expect(slot.aborted).toEqual([slot.sent[0]?.batch]);
+  });
+
+  it('is refused when it was gone already', async () => {
+    expect(brief(await new Bench().send(['a'], { signal: AbortSignal.abort() }))).toEqual(['SUP_CANCELLED']);
+  });
+});
+
+describe('availability', () => {
+  const error = new SupError('SUP_WORKER_BOOT_FAILED', 'weights.bin is missing');
+
+  it('fails what is queued and what comes while it is down, and lets what is in flight end', async () => {
+    const bench = new Bench();
+    const slot = bench.worker('w/1');
+    const running = bench.send(['a']);
+    const queued = bench.send(['b']);
+    bench.dispatcher.setAvailability({ kind: 'down', error });
+    expect(await queued).toEqual([{ ok: false, error }]);
+    expect(await bench.send(['c'])).toEqual([{ ok: false, error }]);
+    bench.answer(slot);
+    expect(brief(await running)).toEqual(['A']);
+  });
+
+  it('ends everything when it closes, and nothing comes after that', async () => {
+    const bench = new Bench();
+    const slot = bench.worker('w/1');
+    const replies = [bench.send(['a']), bench.send(['b'])];
+    bench.dispatcher.close(error);
+    bench.dispatcher.setAvailability({ kind: 'up' });
+    replies.push(bench.send(['c']));
+    for (const reply of replies) expect(await reply).toEqual([{ ok: false, error }]);
+    bench.answer(slot);
+    bench.advance(60_000);
+    expect(slot.givenUp).toBeNull();
+  });
+});
+
+describe('a worker that drains', () => {
+  it('gets nothing new, and is idle when its last batch is back', async () => {
+    const bench = new Bench();
+    const slot = bench.worker('w/1');
+    const reply = bench.send(['a']);
+    bench.dispatcher.remove('w/1', 'draining');
+    let idle = false;
+    const drained = bench.dispatcher.idle('w/1').then(() => {
+      idle = true;
+    });
+    void bench.send(['b']);
+    await Promise.resolve();
+    expect(idle).toBe(false);
+    bench.answer(slot);
+    await drained;
+    expect(brief(await reply)).toEqual(['A']);
+    expect(slot.inputs).toEqual([['a']]);
+  });
+
+  it('is idle too when it is gone', async () => {
+    const bench = new Bench();
+    const slot = bench.worker('w/1');
+    void bench.send(['a']);
+    bench.dispatcher.remove('w/1', 'draining');
+    const drained = bench.dispatcher.idle('w/1');
+    bench.die(slot);
+    await drained;
+    expect(bench.dispatcher.busy('w/1')).toBe(0);
+  });
+
+  it('may come back', () => {
+    const bench = new Bench();
+    const slot = bench.worker('w/1');
+    void bench.send(['a']);
+    bench.dispatcher.remove('w/1', 'draining');
+    bench.dispatcher.add(slot);
+    void bench.send(['b']);
+    bench.answer(slot);
+    expect(slot.inputs).toEqual([['a'], ['b']]);
+  });
+});
+
+it('turns what the model threw into SUP_MODEL_ERROR, without a stack', async () => {
+  const bench = new Bench();
+  const slot = bench.worker('w/1');
+  const reply = bench.send(['a']);
+  const outcomes = [{ ok: false as const, name: 'RangeError', message: 'bad input' }];
+  bench.dispatcher.result('w/1', { type: 'result', batch: slot.sent[0]?.batch as number, outcomes, computeMs: 1 });
+  const [result] = await reply;
+  expect(result).toMatchObject({ ok: false, error: { code: 'SUP_MODEL_ERROR', message: 'RangeError: bad input' } });
+});
+
+it('drops the reply of a worker to a batch that is another one’s, or over', async () => {
+  const bench = new Bench();
+  const slot = bench.worker('w/1');
+  const other = bench.worker('w/2');
+  const reply = bench.send(['a']);
+  const holder = slot.sent.length > 0 ? slot : other;
+  const forger = holder === slot ? other : slot;
+  const batch = holder.sent[0]?.batch as number;
+  const forged = { type: 'result' as const, batch, outcomes: [{ ok: true as const, output: 'forged' }], computeMs: 1 };
+  bench.dispatcher.result(forger.worker, forged);
+  bench.answer(holder);
+  bench.dispatcher.result(holder.worker, forged);
+  expect(brief(await reply)).toEqual(['A']);
+});
