@@ -149,10 +149,7 @@ export class App {
       if (!selected.includes(pool)) continue;
       if (!wanted.has(name)) acts.push(this.#removePool(name, pool));
       else if (pool.phase !== 'running') acts.push(pool.start(this.#size()));
-      else
-        acts.push(
-          pool.reload({ config, blueprint: this.parts.blueprint(config, name) }).then(() => this.#resize(pool)),
-        );
+      else acts.push(this.#roll(name, pool));
     }
     for (const name of wanted) if (!this.#pools.has(name)) acts.push(this.#addPool(name).start(this.#size()));
     this.deps.changed(this);
@@ -163,6 +160,12 @@ export class App {
       if (acts.length === 1) this.#adopt(before);
       throw error;
     }
+  }
+
+  async #roll(version: string | null, pool: Pool): Promise<void> {
+    await pool.reload({ config: this.#config, blueprint: this.parts.blueprint(this.#config, version) });
+    this.parts.renewed(version);
+    await this.#resize(pool);
   }
 
   /** Changes that need no new process. Sizes follow at once. */

@@ -39,6 +39,7 @@ export function commandParts(initial: CommandAppConfig, deps: KindDependencies):
         readiness: aliveReady(own.ready.probe),
       };
     },
+    renewed() {},
     configure(next) {
       config = next as CommandAppConfig;
     },

@@ -95,6 +95,7 @@ export function httpParts(
         readiness: 'command' in own.runs ? aliveReady(own.ready.probe) : httpReady(own.port, own.ready.probe),
       };
     },
+    renewed() {},
     configure(next) {
       config = next as HttpAppConfig;
     },

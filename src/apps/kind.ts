@@ -12,6 +12,8 @@ export interface AppKindParts {
   close(): void;
   work(version: string | null): Work;
   blueprint(config: AppConfig, version: string | null): Blueprint;
+  /** The workers run new code: what was held against inputs of the old one is void. */
+  renewed(version: string | null): void;
   /** New queues, limits and policies, in place. */
   configure(config: AppConfig): void;
 }

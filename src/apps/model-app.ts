@@ -68,6 +68,9 @@ export function modelParts(
         readiness: modelReady,
       };
     },
+    renewed(version) {
+      dispatcher(version as string).quarantine.clear();
+    },
     configure(next) {
       config = next as ModelAppConfig;
       for (const [version, each] of dispatchers) each.configure(dispatcherConfig(config, version));

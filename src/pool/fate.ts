@@ -26,7 +26,8 @@ export interface Circumstances {
 const MAX_EVICTIONS = 3;
 
 export function decideFate(c: Circumstances): Fate {
-  if (c.ownFault && c.strikes >= c.strikesToQuarantine) return 'quarantined';
+  // Whoever has just used up a retry is told about the two deaths; 422 is for those who come with the input from then on.
+  if (c.ownFault && c.strikes >= c.strikesToQuarantine && !c.retried) return 'quarantined';
   if (!c.idempotent || c.down) return 'lost';
   if (c.ownFault) return c.retried ? 'lost' : 'again-alone';
   return c.evictions < MAX_EVICTIONS ? 'again' : 'lost';

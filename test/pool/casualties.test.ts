@@ -116,7 +116,7 @@ describe('quarantine', () => {
     const reply = bench.send(['poison']);
     bench.die(first);
     bench.die(bench.worker('w/2'));
-    expect(brief(await reply)).toEqual(['SUP_QUARANTINED']);
+    expect(brief(await reply)).toEqual(['SUP_WORKER_DIED']);
     const slot = bench.worker('w/3');
     const next = bench.send(['poison', 'fine']);
     bench.answer(slot);
@@ -132,7 +132,7 @@ describe('quarantine', () => {
     const bench = new Bench();
     const reply = bench.send(['poison']);
     for (const worker of ['w/1', 'w/2']) bench.die(bench.worker(worker));
-    expect(brief(await reply)).toEqual(['SUP_QUARANTINED']);
+    expect(brief(await reply)).toEqual(['SUP_WORKER_DIED']);
     expect(bench.dispatcher.quarantine.clear()).toBe(1);
     const slot = bench.worker('w/3');
     void bench.send(['poison']);
@@ -171,7 +171,7 @@ describe('quarantine', () => {
     bench.die(first);
     bench.die(bench.worker('w/2'));
     bench.answer(bench.worker('w/3'));
-    expect((await Promise.all(replies)).map(brief)).toEqual([['SUP_QUARANTINED'], ['SUP_QUARANTINED'], ['FINE']]);
+    expect((await Promise.all(replies)).map(brief)).toEqual([['SUP_WORKER_DIED'], ['SUP_QUARANTINED'], ['FINE']]);
   });
 
   it('suspects what hung in one batch, and finds the one by running each alone', async () => {
