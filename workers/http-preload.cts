@@ -14,6 +14,7 @@ process.on('SIGUSR1', () => {});
 interface Settings {
   fd: number;
   port: number;
+  backlog: number;
   userHeader: string | null;
   maxRequests: number | null;
   maxUsers: number | null;
@@ -112,9 +113,28 @@ function install(settings: Settings): void {
   function drain(last: boolean): void {
     if (draining) return;
     draining = true;
-    // Nobody takes the queue over: one more turn of the loop accepts what the kernel has queued before the socket closes.
-    if (last) setImmediate(() => setImmediate(closeServers));
+    // Nobody takes the queue over: what the kernel has queued would be reset with the socket.
+    if (last) emptyQueue(closeServers);
     else closeServers();
+  }
+
+  /** libuv accepts one connection a turn of the loop, so the queue is empty after a turn without any. More than the backlog cannot have been waiting. */
+  function emptyQueue(done: () => void): void {
+    let accepted = 0;
+    let before = -1;
+    const count = () => {
+      accepted++;
+    };
+    for (const server of servers) server.on('connection', count);
+    const look = () => {
+      if (accepted === before || accepted >= settings.backlog) {
+        for (const server of servers) server.off('connection', count);
+        return done();
+      }
+      before = accepted;
+      setImmediate(look);
+    };
+    setImmediate(look);
   }
 
   function closeServers(): void {

@@ -28,6 +28,10 @@ export class App {
   /** Size that an operator pinned with `scale`; null: the configuration's. */
   #pinned: number | null;
   #waitingFor: string | null = null;
+  /** Starts that wait for what they need. */
+  #opening = 0;
+  /** How often each was stopped: a start that had to wait sees whether it was called off. */
+  readonly #stops = new Map<Pool, number>();
   /** Between a stop and the start that follows it in the same act. */
   #restarting = false;
 
@@ -106,16 +110,28 @@ export class App {
   /** Resolves when every pool has its size ready. @throws SupError what kept it from it */
   async start(version?: string): Promise<void> {
     const pools = this.#select(version);
-    // What still drains may still hold what is opened next.
-    await Promise.all(pools.map((pool) => pool.stopped()));
-    await this.parts.open();
+    const stops = pools.map((pool) => this.#stops.get(pool));
+    this.#opening++;
+    try {
+      // What still drains may still hold what is opened next.
+      await Promise.all(pools.map((pool) => pool.stopped()));
+      await this.parts.open();
+    } finally {
+      this.#opening--;
+    }
+    if (pools.some((pool, i) => this.#stops.get(pool) !== stops[i])) {
+      if (!this.running && this.#opening === 0) this.parts.close();
+      throw new SupError('SUP_CONFLICT', `${this.name} was stopped meanwhile`, { app: this.name });
+    }
     const starting = pools.map((pool) => pool.start(this.#size()));
     this.deps.changed(this);
     await all(starting);
   }
 
   async stop(version?: string): Promise<void> {
-    const stopping = this.#select(version).map((pool) => pool.stop());
+    const pools = this.#select(version);
+    for (const pool of pools) this.#stops.set(pool, (this.#stops.get(pool) ?? 0) + 1);
+    const stopping = pools.map((pool) => pool.stop());
     // Now, not after the drain: else connections would queue for workers that never come, and be reset at the end.
     if (!this.#restarting && !this.running) this.parts.close();
     this.deps.changed(this);

@@ -19,6 +19,7 @@ export function httpParts(
 ): AppKindParts {
   let config = initial;
   let socket: ListenSocket | null = null;
+  let opening: Promise<void> | null = null;
   let noticed = false;
   const drained = new Map<Worker, () => void>();
   const foreign = 'command' in initial.runs;
@@ -58,21 +59,29 @@ export function httpParts(
     busyUntil: () => null,
   };
 
+  const openSocket = async () => {
+    if (socket) return;
+    try {
+      socket = await ListenSocket.open(config.host, config.port);
+    } catch (error) {
+      if (!(error instanceof SupError) || error.code !== 'SUP_PORT_IN_USE') throw error;
+      const owner = portOwner(config.port);
+      throw new SupError(
+        'SUP_PORT_IN_USE',
+        `port ${config.port} of ${config.name} is in use${owner ? ` by ${owner.command} (pid ${owner.pid})` : ''}; stop it, or set another port`,
+        { ...error.data, app: config.name, owner },
+      );
+    }
+  };
+
   return {
     versions: () => [null],
     async open() {
-      if (socket) return;
-      try {
-        socket = await ListenSocket.open(config.host, config.port);
-      } catch (error) {
-        if (!(error instanceof SupError) || error.code !== 'SUP_PORT_IN_USE') throw error;
-        const owner = portOwner(config.port);
-        throw new SupError(
-          'SUP_PORT_IN_USE',
-          `port ${config.port} of ${config.name} is in use${owner ? ` by ${owner.command} (pid ${owner.pid})` : ''}; stop it, or set another port`,
-          { ...error.data, app: config.name, owner },
-        );
-      }
+      // One at a time: two starts at once would find the port taken by each other.
+      opening ??= openSocket().finally(() => {
+        opening = null;
+      });
+      await opening;
     },
     close() {
       socket?.close();

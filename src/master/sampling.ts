@@ -33,12 +33,12 @@ export class Sampling {
 
   /** Memory of workers that no tick has seen yet, for who wants to show them now. */
   refresh(): void {
-    for (const [pid, workers] of this.#workersByPid()) {
-      if (workers.some(({ worker }) => worker.memoryBytes.length > 0)) continue;
-      const memoryBytes = this.#trees.memoryOf(pid);
-      for (const { worker } of workers)
-        this.#record(worker, memoryBytes === null ? null : memoryBytes / workers.length);
-    }
+    const unseen = [...this.#workersByPid()].filter(([, workers]) =>
+      workers.every(({ worker }) => worker.memoryBytes.length === 0),
+    );
+    const bytes = this.#trees.memory(unseen.map(([pid]) => pid));
+    for (const [pid, workers] of unseen)
+      for (const { worker } of workers) this.#record(worker, share(bytes.get(pid), workers));
   }
 
   #tick(): void {
@@ -50,8 +50,7 @@ export class Sampling {
     for (const [pid, workers] of byPid) {
       const sample = samples.get(pid);
       for (const { worker } of workers) {
-        // Threads of one host share its memory; each carries its part.
-        this.#record(worker, sample ? sample.memoryBytes / workers.length : null);
+        this.#record(worker, share(sample?.memoryBytes, workers));
         worker.cpuPercent =
           sample?.cpuPercent == null ? null : Math.round((sample.cpuPercent / workers.length) * 10) / 10;
       }
@@ -63,14 +62,13 @@ export class Sampling {
   }
 
   #lookClosely(close: [number, { worker: Worker; pool: Pool }[]][]): void {
-    for (const [pid, workers] of close) {
-      const memoryBytes = this.#trees.memoryOf(pid);
+    const bytes = this.#trees.memory(close.map(([pid]) => pid));
+    for (const [pid, workers] of close)
       for (const { worker, pool } of workers) {
         if (worker.pid !== pid) continue;
-        this.#record(worker, memoryBytes === null ? null : memoryBytes / workers.length);
+        this.#record(worker, share(bytes.get(pid), workers));
         pool.checkRecycle(worker, this.clock.now());
       }
-    }
   }
 
   #record(worker: Worker, bytes: number | null): void {
@@ -91,4 +89,9 @@ export class Sampling {
         }
     return byPid;
   }
+}
+
+/** Threads of one host share its memory; each carries its part. */
+function share(bytes: number | undefined, workers: readonly unknown[]): number | null {
+  return bytes === undefined ? null : bytes / workers.length;
 }

@@ -26,6 +26,8 @@ type Phase = 'stopped' | 'running' | 'stopping';
 
 /** `start` stops waiting for an app once one of its workers failed to boot this often in a row. */
 const BOOTS_BEFORE_GIVING_UP = 3;
+/** The old worker serves while its replacement fails: there is no hurry. */
+const FIRST_RECYCLE_RETRY_MS = 1000;
 
 /**
  * The workers of one app version. It alone decides how many there are: operators and policies ask. Replacements are surge slots
@@ -45,6 +47,9 @@ export class Pool {
   #generation = 1;
   #restarts = 0;
   #recycles = 0;
+  /** Replacements by policy that failed in a row, and when the next one may be tried: a limit stays reached meanwhile. */
+  #failedRecycles = 0;
+  #recycleAt = 0;
   #startedAt: number;
   #stopping: Promise<void> | null = null;
   #reloading: Promise<void> | null = null;
@@ -277,16 +282,24 @@ export class Pool {
   #recycleByPolicy(worker: Worker, decision: PolicyDecision): void {
     if (this.#replacing.has(worker) || this.#replacing.size >= this.config.recycle.maxConcurrent || this.#reloading)
       return;
+    if (this.deps.clock.now() < this.#recycleAt) return;
     this.deps.events.decided(worker.id, 'recycle', decision);
     if (decision.numbers.memory_bytes !== undefined) this.blueprint.backend.leave(worker.domain);
     this.#replace(worker).then(
-      () => this.#recycles++,
-      (error: SupError) =>
+      () => {
+        this.#recycles++;
+        this.#failedRecycles = 0;
+      },
+      (error: SupError) => {
+        const longestMs = Math.max(FIRST_RECYCLE_RETRY_MS, this.config.restart.maxBackoffMs);
+        const retryInMs = Math.min(longestMs, FIRST_RECYCLE_RETRY_MS * 2 ** this.#failedRecycles++);
+        this.#recycleAt = this.deps.clock.now() + retryInMs;
         this.deps.events.decided(worker.id, 'recycle', {
           action: 'failed',
           reason: `the old worker stays: ${error.message}`,
-          numbers: decision.numbers,
-        }),
+          numbers: { ...decision.numbers, retry_in_ms: retryInMs },
+        });
+      },
     );
   }
 

@@ -1,4 +1,4 @@
-import { listPids, readStat, readStatm, TICKS_PER_SECOND } from './procfs.js';
+import { listPids, type MemorySample, readStat, readStatm, type StatSample, TICKS_PER_SECOND } from './procfs.js';
 
 /** What one worker's process and all its descendants use. */
 export interface TreeSample {
@@ -32,49 +32,47 @@ export class ProcessTrees {
     const samples = new Map<number, TreeSample>();
     const seen = new Set<number>();
     for (const [leader, pids] of trees) {
-      let privateBytes = 0;
-      let sharedBytes = 0;
+      const memory = new TreeMemory();
       let ticks = 0;
       let complete = elapsedS !== null && elapsedS > 0;
-      let processes = 0;
       for (const pid of pids) {
-        const memory = readStatm(pid, this.root);
         const stat = readStat(pid, this.root);
-        if (!memory || !stat) continue;
-        processes++;
+        if (!stat || !memory.add(this.#memory(stat, pids.length))) continue;
         seen.add(pid);
-        privateBytes += memory.rssBytes - memory.sharedBytes;
-        sharedBytes = Math.max(sharedBytes, memory.sharedBytes);
         const before = this.#cpu.get(pid);
         if (before?.startTicks === stat.startTicks) ticks += stat.cpuTicks - before.ticks;
         else if (pid === leader) complete = false;
         else ticks += stat.cpuTicks;
         this.#cpu.set(pid, { ticks: stat.cpuTicks, startTicks: stat.startTicks });
       }
-      if (processes === 0) continue;
+      if (memory.processes === 0) continue;
       samples.set(leader, {
-        memoryBytes: privateBytes + sharedBytes,
+        memoryBytes: memory.bytes,
         cpuPercent: complete ? Math.round((ticks / TICKS_PER_SECOND / (elapsedS as number)) * 1000) / 10 : null,
-        processes,
+        processes: memory.processes,
       });
     }
     for (const pid of this.#cpu.keys()) if (!seen.has(pid)) this.#cpu.delete(pid);
     return samples;
   }
 
-  /** Memory alone, for workers that are near their limit between two full samples. */
-  memoryOf(leader: number): number | null {
-    let privateBytes = 0;
-    let sharedBytes = 0;
-    let found = false;
-    for (const pid of this.#trees([leader]).get(leader) ?? []) {
-      const memory = readStatm(pid, this.root);
-      if (!memory) continue;
-      found = true;
-      privateBytes += memory.rssBytes - memory.sharedBytes;
-      sharedBytes = Math.max(sharedBytes, memory.sharedBytes);
+  /** Memory alone, for workers that should be looked at between two full samples. Those that are gone are left out. */
+  memory(roots: readonly number[]): Map<number, number> {
+    const bytes = new Map<number, number>();
+    for (const [leader, pids] of this.#trees(roots)) {
+      const memory = new TreeMemory();
+      for (const pid of pids) {
+        const stat = readStat(pid, this.root);
+        if (stat) memory.add(this.#memory(stat, pids.length));
+      }
+      if (memory.processes > 0) bytes.set(leader, memory.bytes);
     }
-    return found ? privateBytes + sharedBytes : null;
+    return bytes;
+  }
+
+  /** A process without company shares with nobody that is counted here: the second file would tell nothing. */
+  #memory(stat: StatSample, processes: number): MemorySample | null {
+    return processes === 1 ? { rssBytes: stat.rssBytes, sharedBytes: 0 } : readStatm(stat.pid, this.root);
   }
 
   #trees(roots: readonly number[]): Map<number, number[]> {
@@ -106,5 +104,25 @@ export class ProcessTrees {
     const leader = parent === undefined || parent <= 1 ? null : this.#ownerOf(parent, owner);
     owner.set(pid, leader);
     return leader;
+  }
+}
+
+/** Σ of private pages + the largest share of shared ones. */
+class TreeMemory {
+  processes = 0;
+  #privateBytes = 0;
+  #sharedBytes = 0;
+
+  get bytes(): number {
+    return this.#privateBytes + this.#sharedBytes;
+  }
+
+  /** False when there was nothing to add. */
+  add(memory: MemorySample | null): boolean {
+    if (!memory) return false;
+    this.processes++;
+    this.#privateBytes += memory.rssBytes - memory.sharedBytes;
+    this.#sharedBytes = Math.max(this.#sharedBytes, memory.sharedBytes);
+    return true;
   }
 }

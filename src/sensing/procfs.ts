@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
 
 /** One process, from /proc/<pid>/stat and statm. */
 export interface ProcessSample {
@@ -17,22 +17,29 @@ export interface ProcessSample {
 const PAGE_BYTES = 4096;
 export const TICKS_PER_SECOND = 100;
 
+export type MemorySample = Pick<ProcessSample, 'rssBytes' | 'sharedBytes'>;
+export type StatSample = Omit<ProcessSample, 'sharedBytes'>;
+
 /** Null when the process is gone. */
-export function readStat(
-  pid: number,
-  root = '/proc',
-): Pick<ProcessSample, 'pid' | 'ppid' | 'pgrp' | 'startTicks' | 'cpuTicks'> | null {
+export function readStat(pid: number, root = '/proc'): StatSample | null {
   const text = read(`${root}/${pid}/stat`);
   if (text === null) return null;
   // The command's name stands in parentheses and may itself hold spaces and parentheses (proc(5)).
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   const field = (number: number) => Number(fields[number - 3]);
-  const sample = { pid, ppid: field(4), pgrp: field(5), startTicks: field(22), cpuTicks: field(14) + field(15) };
+  const sample = {
+    pid,
+    ppid: field(4),
+    pgrp: field(5),
+    startTicks: field(22),
+    cpuTicks: field(14) + field(15),
+    rssBytes: field(24) * PAGE_BYTES,
+  };
   return Number.isFinite(sample.startTicks) && Number.isFinite(sample.cpuTicks) ? sample : null;
 }
 
 /** Null when the process is gone. */
-export function readStatm(pid: number, root = '/proc'): Pick<ProcessSample, 'rssBytes' | 'sharedBytes'> | null {
+export function readStatm(pid: number, root = '/proc'): MemorySample | null {
   const text = read(`${root}/${pid}/statm`);
   if (text === null) return null;
   const [, resident, shared] = text.split(' ').map(Number);
@@ -49,11 +56,23 @@ export function listPids(root = '/proc'): number[] {
   return pids;
 }
 
+/** Longer than any line of stat or statm. Shared: reads are synchronous, and a fresh buffer a read would be most of its cost. */
+const buffer = Buffer.allocUnsafe(4096);
+
 function read(path: string): string | null {
+  let fd: number;
   try {
-    return readFileSync(path, 'latin1');
+    fd = openSync(path, 'r');
   } catch {
-    // Gone between two reads, or not ours to see: both are 'no sample'.
+    // Gone, or not ours to see: 'no sample'.
     return null;
+  }
+  try {
+    return buffer.toString('latin1', 0, readSync(fd, buffer, 0, buffer.length, 0));
+  } catch {
+    // It ended between open and read.
+    return null;
+  } finally {
+    closeSync(fd);
   }
 }

@@ -16,7 +16,7 @@ type CreateServerHandle = (host: string, port: number, family: 4 | 6, fd: number
 const createServerHandle = (net as unknown as { _createServerHandle: CreateServerHandle })._createServerHandle;
 
 /** Pending connections that the kernel keeps while every worker is busy or being replaced. */
-const BACKLOG = 1024;
+export const BACKLOG = 1024;
 const ACTIVATION_DEADLINE_MS = 10_000;
 
 /**

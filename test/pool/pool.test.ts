@@ -282,6 +282,24 @@ describe('recycling by policy', () => {
     expect(rig.pool.recycles).toBe(0);
   });
 
+  it('tries again after a failed replacement, more and more rarely', async () => {
+    const rig = await running(limited({ maxRequests: 10 }), 1);
+    rig.clock.advance(11_000);
+    rig.of('web/1').beat(10);
+    const triedAt: number[] = [];
+    for (let second = 0; second < 100; second++) {
+      await turn();
+      for (const instance of rig.alive.filter((i) => i.worker !== 'web/1')) {
+        triedAt.push(second);
+        instance.exit(1);
+      }
+      await turn();
+      rig.clock.advance(1000);
+      rig.of('web/1').beat(10);
+    }
+    expect(triedAt).toEqual([0, 1, 3, 7, 15, 31, 61, 91]);
+  });
+
   it('kills at the hard limit once, restarts at once, and counts a recycle and no restart', async () => {
     const rig = await running(limited({ maxMemoryBytes: 100 * MIB }), 1);
     const worker = rig.pool.active()[0]!;

@@ -85,7 +85,7 @@ describe('ProcessTrees', () => {
 
   it('has no sample of a worker that is gone', () => {
     expect(new ProcessTrees(root).sample([10], 0).has(10)).toBe(false);
-    expect(new ProcessTrees(root).memoryOf(10)).toBeNull();
+    expect(new ProcessTrees(root).memory([10]).size).toBe(0);
   });
 
   it('reads names with spaces and parentheses, and gives null for what is no number', () => {

@@ -64,9 +64,9 @@ export class Box {
     return box;
   }
 
-  write(apps: string): void {
+  write(apps: string, file = this.file): void {
     const head = `version: 1\ncontrol: { port: ${this.control} }\ninference: { port: ${this.inference} }\n`;
-    writeFileSync(this.file, head + apps.replaceAll('$WEB', String(this.web)).replaceAll('$FIXTURES', FIXTURES));
+    writeFileSync(file, head + apps.replaceAll('$WEB', String(this.web)).replaceAll('$FIXTURES', FIXTURES));
   }
 
   async cli(...args: string[]): Promise<CliResult> {

@@ -1,6 +1,6 @@
 import type { HttpAppConfig } from '../../config/schema.js';
 import type { Backend, Instance } from '../backend.js';
-import type { ListenSocket } from '../listen-socket.js';
+import { BACKLOG, type ListenSocket } from '../listen-socket.js';
 import { type FromWorker, HEARTBEAT_MS } from '../protocol.js';
 import { type ChildEnvironment, childInstance, spawnChild } from './child.js';
 
@@ -48,6 +48,7 @@ function commandLine(options: SocketBackendOptions, env: NodeJS.ProcessEnv): { f
   env.SUPERVISOR_SOCKET = JSON.stringify({
     fd: 3,
     port: config.port,
+    backlog: BACKLOG,
     userHeader: config.recycle.userKey?.header ?? null,
     maxRequests: config.recycle.maxRequests,
     maxUsers: config.recycle.maxUsers,
