@@ -73,6 +73,10 @@ export class App {
   async settled(): Promise<void> {
     await all([...this.#pools.values()].filter((p) => p.phase === 'running').map((pool) => pool.settled()));
   }
+  /** How often it was asked to stop: whoever waits to start it sees whether that was called off. */
+  get stops(): number {
+    return [...this.#stops.values()].reduce((sum, count) => sum + count, 0);
+  }
   get running(): boolean {
     return [...this.#pools.values()].some((pool) => pool.phase === 'running');
   }
@@ -131,6 +135,7 @@ export class App {
   async stop(version?: string): Promise<void> {
     const pools = this.#select(version);
     for (const pool of pools) this.#stops.set(pool, (this.#stops.get(pool) ?? 0) + 1);
+    this.#waitingFor = null;
     const stopping = pools.map((pool) => pool.stop());
     // Now, not after the drain: else connections would queue for workers that never come, and be reset at the end.
     if (!this.#restarting && !this.running) this.parts.close();
@@ -229,7 +234,7 @@ export class App {
     if (target < least || target > MAX_WORKERS)
       throw new SupError(
         'SUP_BAD_REQUEST',
-        `${name} has ${current} workers and can have ${least} to ${MAX_WORKERS}, not ${target}${target === 0 ? `; to end it: supervisor stop ${name}` : ''}`,
+        `${name} has ${current} ${current === 1 ? 'worker' : 'workers'} and can have ${least} to ${MAX_WORKERS}, not ${target}${target === 0 ? `; to end it: supervisor stop ${name}` : ''}`,
         { app: name },
       );
     return target;

@@ -15,6 +15,8 @@ const UNLOAD_GRACE_MS = 5000;
 
 export interface ModelParts extends AppKindParts {
   dispatcher(version: string): Dispatcher;
+  /** Resolves when no queue holds anything. */
+  emptied(): Promise<void>;
 }
 
 /** Called when a prediction cannot come back: the worker that holds it must go. */
@@ -48,6 +50,9 @@ export function modelParts(
 
   return {
     dispatcher,
+    async emptied() {
+      await Promise.all([...dispatchers.values()].map((each) => each.emptied()));
+    },
     versions: (of) => (of as ModelAppConfig).versions.map((v) => v.version),
     async open() {},
     close() {},

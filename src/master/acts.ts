@@ -72,6 +72,8 @@ export class Acts {
       case 'start':
         return app.start(version);
       case 'stop':
+        // Nor does it start later, when what it waits for is there.
+        this.#entryOf({ app, version, worker }).blockedBy = null;
         return app.stop(version);
       case 'restart':
         return worker === null ? app.restart(version) : app.recycle(worker, version);

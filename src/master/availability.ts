@@ -5,9 +5,24 @@ import type { Availability } from '../pool/dispatcher.js';
 import type { Pool } from '../pool/pool.js';
 
 /** Opens and closes a model's queues as its pools come and go. */
-export function updateQueues(app: App, model: ModelParts): void {
-  for (const [version, pool] of app.pools)
-    if (version !== null) model.dispatcher(version).setAvailability(availability(app, pool));
+export function updateQueues(app: App, warn: (text: string) => void): void {
+  if (app.config.kind !== 'model') return;
+  const model = app.parts as ModelParts;
+  for (const [version, pool] of app.pools) {
+    const dispatcher = model.dispatcher(version as string);
+    dispatcher.setAvailability(availability(app, pool));
+    // It was scaled to zero with a queue. Not in this turn: the pool is about to retire its last worker.
+    if (isAsleep(pool) && dispatcher.stats().queued > 0) setImmediate(() => wake(pool, warn));
+  }
+}
+
+/** Starts the first worker of a model that is scaled to zero. */
+export function wake(pool: Pool, warn: (text: string) => void): void {
+  if (isAsleep(pool)) pool.resize(1).catch((error: Error) => warn(error.message));
+}
+
+function isAsleep(pool: Pool): boolean {
+  return pool.phase === 'running' && pool.desired === 0;
 }
 
 function availability(app: App, pool: Pool): Availability {

@@ -1,14 +1,19 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
+import net from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { messageOf, SupError } from '../errors.js';
-import { homePaths, prepareHome } from './home.js';
+import { type Home, homePaths, prepareHome } from './home.js';
 import { runningMaster } from './lock.js';
 
 /** A flood of short log lines makes much garbage; with V8's default of 16 MiB it would all be resident (+70 MiB instead of +45). */
 const V8_FLAGS = ['--max-semi-space-size=4'];
 const START_DEADLINE_MS = 20_000;
+/** How long another master gets to open its socket before the next try to be the master. */
+const OTHER_MASTER_MS = 2000;
+const CHECK_MS = 50;
 
 /** What a master in the background tells the command that started it, once. */
 export type StartMessage = { type: 'started' } | { type: 'failed'; code: string; message: string };
@@ -16,6 +21,7 @@ export type StartMessage = { type: 'started' } | { type: 'failed'; code: string;
 /**
  * Starts a master in the background, in a session of its own, and resolves when its control socket answers. What it prints
  * outside its log, such as a crash, goes to `logFile` (default: master.out in the state folder).
+ * Where somebody else was faster, that master will do, as soon as it answers.
  * @throws SupError SUP_MASTER_START_FAILED with the reason
  */
 export async function spawnMaster(options: {
@@ -27,6 +33,22 @@ export async function spawnMaster(options: {
   const home = homePaths(env);
   prepareHome(home);
   const logFile = options.logFile ?? join(home.dir, 'master.out');
+  const deadline = performance.now() + START_DEADLINE_MS;
+  for (;;) {
+    const { pid, message } = await spawnOnce(env, logFile);
+    if (message.type === 'started') return { pid };
+    const { code, message: reason } = message;
+    if (code !== 'SUP_MASTER_RUNNING')
+      throw new SupError('SUP_MASTER_START_FAILED', `the master did not start: ${reason}`);
+    // It may be starting, as we were, or ending: then it is our turn again.
+    const running = await answeringMaster(home);
+    if (running !== null) return { pid: running };
+    if (performance.now() > deadline)
+      throw new SupError('SUP_MASTER_START_FAILED', `${reason}, but it does not answer on ${home.socket}`);
+  }
+}
+
+async function spawnOnce(env: NodeJS.ProcessEnv, logFile: string): Promise<{ pid: number; message: StartMessage }> {
   const out = openSync(logFile, 'a', 0o600);
   const child = spawn(process.execPath, [...V8_FLAGS, fileURLToPath(new URL('./main.js', import.meta.url))], {
     cwd: '/',
@@ -36,16 +58,34 @@ export async function spawnMaster(options: {
   });
   closeSync(out);
   try {
-    const message = await firstMessage(child, logFile);
-    if (message.type === 'started') return { pid: child.pid as number };
-    // Somebody else was faster; that one will do.
-    const running = message.code === 'SUP_MASTER_RUNNING' ? runningMaster(home) : null;
-    if (running !== null) return { pid: running };
-    throw new SupError('SUP_MASTER_START_FAILED', `the master did not start: ${message.message}`);
+    return { message: await firstMessage(child, logFile), pid: child.pid as number };
   } finally {
     if (child.connected) child.disconnect();
     child.unref();
   }
+}
+
+/** Pid of the master of this folder once its socket takes connections; null if that takes too long. */
+async function answeringMaster(home: Home): Promise<number | null> {
+  const deadline = performance.now() + OTHER_MASTER_MS;
+  while (performance.now() < deadline) {
+    const pid = runningMaster(home);
+    if (pid !== null && (await accepts(home.socket))) return pid;
+    await sleep(CHECK_MS);
+  }
+  return null;
+}
+
+function accepts(socketPath: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = net.connect(socketPath);
+    const end = (accepted: boolean) => {
+      socket.destroy();
+      resolve(accepted);
+    };
+    socket.once('connect', () => end(true));
+    socket.once('error', () => end(false));
+  });
 }
 
 function firstMessage(child: ReturnType<typeof spawn>, logFile: string): Promise<StartMessage> {

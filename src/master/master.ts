@@ -37,6 +37,8 @@ export interface Master extends Supervisor {
   /** Kills what still drains. */
   hurry(reason: string): void;
   reopenLogs(): void;
+  /** To the master's log. */
+  warn(text: string): void;
 }
 
 /** Compiled worker programs stand beside the compiled sources. */
@@ -79,13 +81,12 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
         events.workerChanged(worker, from);
         const entry = registry.ofWorker(worker.id);
         if (!entry) return;
-        if (entry.model) updateQueues(entry.app, entry.model);
+        updateQueues(entry.app, warn);
         if (events.appChanged(entry.app) === 'online') registry.unblock(entry.app.name);
       },
     },
     changed: (app) => {
-      const entry = registry.get(app.name);
-      if (entry?.model && entry.app === app) updateQueues(app, entry.model);
+      updateQueues(app, warn);
       events.appChanged(app);
     },
   });
@@ -172,6 +173,7 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     hurry: (reason) => {
       for (const app of registry.apps) for (const pool of app.pools.values()) pool.killAll(reason);
     },
+    warn,
     reopenLogs: () => {
       for (const entry of registry.entries) entry.log.reopen();
       log.reopen();

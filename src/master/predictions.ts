@@ -1,6 +1,7 @@
 import type { ModelAppConfig } from '../config/schema.js';
 import { SupError } from '../errors.js';
 import type { Pool } from '../pool/pool.js';
+import { wake } from './availability.js';
 import type { Entry, Registry } from './registry.js';
 import type { PredictReply, PredictRequest } from './supervisor.js';
 
@@ -24,7 +25,7 @@ export class Predictions {
       priority: request.priority,
       timeoutMs: request.timeoutMs,
       signal: request.signal,
-      onWait: () => this.#wake(pool),
+      onWait: () => wake(pool, this.warn),
     });
     let queueMs = 0;
     let computeMs = 0;
@@ -79,12 +80,6 @@ export class Predictions {
         { model, version: chosen },
       );
     return { entry, version: chosen };
-  }
-
-  /** A model that is scaled to zero starts with its first request. */
-  #wake(pool: Pool): void {
-    if (pool.phase !== 'running' || pool.desired > 0) return;
-    pool.resize(1).catch((error: Error) => this.warn(error.message));
   }
 }
 

@@ -101,6 +101,10 @@ export class Registry {
 
   /** Starts what waited for this app, which is online now. */
   unblock(name: string): void {
+    const there = this.#entries.get(name);
+    // Where its start failed, what counts now is how it is doing.
+    if (there) there.ready = there.ready.catch(() => there.app.settled());
+    there?.ready.catch(() => {});
     for (const entry of this.entries) {
       if (entry.blockedBy !== name || entry.app.running) continue;
       entry.blockedBy = null;
@@ -238,8 +242,7 @@ export class Registry {
 
   /** Another kind, port or isolation: a new pool beside the old one takes over when it is ready. */
   async #switchOver(entry: Entry, next: AppConfig): Promise<void> {
-    const old = entry.app;
-    const oldParts = { app: entry.app, model: entry.model };
+    const { app: old, model } = entry;
     this.#switching.add(next.name);
     try {
       const fresh = this.#create(
@@ -266,27 +269,35 @@ export class Registry {
       }
       entry.app = fresh.app;
       entry.model = fresh.model;
-      await oldParts.app.stop();
+      this.deps.changed(fresh.app);
+      // What came before is the old one's to answer.
+      await model?.emptied();
+      await old.stop();
     } finally {
       this.#switching.delete(next.name);
     }
   }
 
-  /** Starts it once what it depends on is there. */
+  /** Starts it once what it depends on is there; a stop calls that off. */
   async #startInOrder(entry: Entry): Promise<void> {
     const { app } = entry;
+    const { stops } = app;
+    const calledOff = () => new SupError('SUP_CONFLICT', `${app.name} was stopped meanwhile`, { app: app.name });
     for (const { app: name, condition } of app.config.dependsOn) {
       const other = this.#entries.get(name);
       if (!other) throw new SupError('SUP_ACT_FAILED', `${app.name} depends on ${name}, which is not configured here`);
       app.waitFor(`${name} (depends_on)`);
       try {
-        await (condition === 'ready' ? other.ready : other.begun);
-        app.waitFor(null);
+        // What never begins, since its own dependency failed, ends the wait too.
+        await (condition === 'ready' ? other.ready : Promise.race([other.begun, other.ready]));
       } catch (error) {
+        if (app.stops !== stops) throw calledOff();
         entry.blockedBy = name;
         const why = `${app.name} is not started: it depends on ${name}, which failed`;
         throw new SupError('SUP_ACT_FAILED', why, { app: app.name }, { cause: error });
       }
+      if (app.stops !== stops) throw calledOff();
+      app.waitFor(null);
     }
     entry.begin();
     await app.start();

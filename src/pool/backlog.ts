@@ -5,6 +5,7 @@ import { PriorityQueue } from './queue.js';
 export class Backlog {
   readonly #ordinary = new PriorityQueue<Item>();
   readonly #solo = new PriorityQueue<Item>();
+  readonly #onEmpty: (() => void)[] = [];
 
   get size(): number {
     return this.#ordinary.size + this.#solo.size;
@@ -22,6 +23,12 @@ export class Backlog {
     this.#of(item).push(item);
   }
 
+  /** Resolves when nothing waits here. */
+  emptied(): Promise<void> {
+    if (this.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#onEmpty.push(resolve));
+  }
+
   pushFront(item: Item): void {
     this.#of(item).pushFront(item);
   }
@@ -30,10 +37,13 @@ export class Backlog {
   left(item: Item): void {
     item.input = undefined;
     this.#of(item).left();
+    this.#shrank();
   }
 
   takeSolo(): Item | undefined {
-    return this.#solo.shift();
+    const item = this.#solo.shift();
+    this.#shrank();
+    return item;
   }
 
   take(count: number): Item[] {
@@ -43,6 +53,7 @@ export class Backlog {
       if (!item) break;
       items.push(item);
     }
+    this.#shrank();
     return items;
   }
 
@@ -53,6 +64,11 @@ export class Backlog {
 
   items(): Item[] {
     return [...this.#solo.toArray(), ...this.#ordinary.toArray()];
+  }
+
+  #shrank(): void {
+    if (this.#onEmpty.length === 0 || this.size > 0) return;
+    for (const resolve of this.#onEmpty.splice(0)) resolve();
   }
 
   #of(item: Item): PriorityQueue<Item> {

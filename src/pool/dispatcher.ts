@@ -121,6 +121,11 @@ export class Dispatcher {
     return new Promise((resolve) => owner.onIdle.push(resolve));
   }
 
+  /** Resolves when nothing is queued: all of it is in flight, or settled. */
+  emptied(): Promise<void> {
+    return this.#backlog.emptied();
+  }
+
   /** The latest deadline of what is in flight there, monotonic ms: until then a blocked event loop is at work. */
   latestDeadline(worker: string): number | null {
     let latest: number | null = null;

@@ -252,9 +252,10 @@ export class Pool {
 
   /** Resolves when `desired` workers are ready. @throws SupError SUP_WORKER_BOOT_FAILED with the reason when one gave up, or SUP_CONFLICT when the pool is stopped meanwhile. */
   settled(): Promise<void> {
+    const wasRunning = this.#phase === 'running';
     return new Promise((resolve, reject) => {
       const look = () => {
-        const verdict = this.#verdict();
+        const verdict = this.#verdict(wasRunning);
         if (verdict === 'waiting') return;
         this.#waiters.delete(look);
         if (verdict === 'ready') resolve();
@@ -265,10 +266,12 @@ export class Pool {
     });
   }
 
-  #verdict(): 'ready' | 'waiting' | SupError {
+  #verdict(wasRunning: boolean): 'ready' | 'waiting' | SupError {
     const active = this.active();
     if (this.#phase !== 'running')
-      return this.#desired === 0 ? 'ready' : new SupError('SUP_CONFLICT', `${this.name} was stopped meanwhile`);
+      return this.#desired === 0 && !wasRunning
+        ? 'ready'
+        : new SupError('SUP_CONFLICT', `${this.name} was stopped meanwhile`);
     const bad = active.find(
       (w) => w.ended === 'failed' || w.state === 'failed' || w.failedBoots >= BOOTS_BEFORE_GIVING_UP,
     );

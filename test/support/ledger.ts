@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 
 /** Clients that each wait for an answer before they send the next request. */
 export interface Load {
@@ -42,6 +42,12 @@ export interface Book {
   lost: Record<string, number>;
   /** Ids of the workers that answered. */
   workers: string[];
+}
+
+/** Fails unless every request got its answer, once. In full, since any object matches `toMatchObject({ lost: {} })`. */
+export function expectAllAnswered({ lost, duplicated, pages }: Book): void {
+  const typedErrors = Object.values(pages).flatMap((page) => Object.entries(page.typedErrors));
+  expect({ lost, duplicated, typedErrors }).toEqual({ lost: {}, duplicated: 0, typedErrors: [] });
 }
 
 const ANSWER_DEADLINE_MS = 15_000;
