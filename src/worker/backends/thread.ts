@@ -14,7 +14,7 @@ export function threadBackend(options: HostOptions): Backend {
   let hosts = 0;
   return {
     leave(domain) {
-      if (host?.name === domain) host = null;
+      if (host?.domain === domain) host = null;
     },
     launch(launch, events) {
       if (!host?.usable) host = new Host(options, `${options.config.name}@${options.version.version}/host-${++hosts}`);
@@ -48,6 +48,11 @@ class Host {
     );
   }
 
+  /** Two generations of a pool number their hosts alike; no two live processes share a pid. */
+  get domain(): string {
+    return `${this.name}:${this.#child.pid}`;
+  }
+
   get usable(): boolean {
     return this.#gone === null && this.#child.connected;
   }
@@ -68,7 +73,7 @@ class Host {
     return {
       pid: this.#child.pid ?? null,
       thread: number,
-      domain: this.name,
+      domain: this.domain,
       send: (message) => this.#send(number, message),
       terminate: () => this.#send(0, { type: 'endThread', thread: number }),
       kill: () => this.#killThread(number),
