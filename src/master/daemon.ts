@@ -8,8 +8,10 @@ import { messageOf, SupError } from '../errors.js';
 import { type Home, homePaths, prepareHome } from './home.js';
 import { runningMaster } from './lock.js';
 
-/** A flood of short log lines makes much garbage; with V8's default of 16 MiB it would all be resident (+70 MiB instead of +45). */
-const V8_FLAGS = ['--max-semi-space-size=4'];
+/** A flood of short log lines makes much garbage; with V8's default of 16 MiB it would all be resident. */
+const V8_FLAGS = ['--max-semi-space-size=8'];
+/** What a worker that starts a master has in its environment is not the master's. */
+const OF_A_WORKER = ['SUPERVISOR_APP', 'SUPERVISOR_WORKER', 'SUPERVISOR_MASTER', 'NODE_APP_INSTANCE'];
 const START_DEADLINE_MS = 20_000;
 /** How long another master gets to open its socket before the next try to be the master. */
 const OTHER_MASTER_MS = 2000;
@@ -29,7 +31,8 @@ export async function spawnMaster(options: {
   env: NodeJS.ProcessEnv;
   logFile?: string;
 }): Promise<{ pid: number }> {
-  const env = { ...options.env, SUPERVISOR_HOME: options.home };
+  const env: NodeJS.ProcessEnv = { ...options.env, SUPERVISOR_HOME: options.home };
+  for (const name of OF_A_WORKER) delete env[name];
   const home = homePaths(env);
   prepareHome(home);
   const logFile = options.logFile ?? join(home.dir, 'master.out');

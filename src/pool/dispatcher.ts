@@ -20,6 +20,9 @@ export type { Slot } from './slots.js';
 
 /** Work that is cheaper than this stays together: spreading it over idle workers costs more in messages than it gains. */
 const SPREAD_FROM_MS = 1;
+/** While this many arrive in one turn of the loop, more are on their way: a batch that leaves a turn or two later is larger, and each message costs. */
+const CROWD = 2;
+const MAX_EXTRA_TURNS = 2;
 /** A refusal is news when there was none for this long: under load a queue is full and not full again many times a second. */
 const REFUSAL_NEWS_MS = 10_000;
 
@@ -42,6 +45,9 @@ export class Dispatcher {
   #availability: Availability = { kind: 'up' };
   #closed = false;
   #scheduled = false;
+  /** Size of the backlog when it was last looked at, and how many turns it has been left to grow since. */
+  #seen = 0;
+  #extraTurns = 0;
   #refusedAt = Number.NEGATIVE_INFINITY;
 
   constructor(config: DispatcherConfig, { clock, onDecision, defer }: DispatcherDependencies) {
@@ -220,7 +226,18 @@ export class Dispatcher {
   }
 
   readonly #run = () => {
-    if (this.#scheduled) this.#dispatch();
+    if (!this.#scheduled) return;
+    const { size } = this.#backlog;
+    const arrived = size - this.#seen;
+    if (arrived >= CROWD && size < this.#config.batching.maxSize && this.#extraTurns < MAX_EXTRA_TURNS) {
+      this.#seen = size;
+      this.#extraTurns++;
+      this.#defer(this.#run);
+      return;
+    }
+    this.#dispatch();
+    this.#extraTurns = 0;
+    this.#seen = this.#backlog.size;
   };
 
   #dispatch(): void {

@@ -16,6 +16,22 @@ describe('batches', () => {
     expect((await Promise.all(replies)).map(brief)).toEqual([['A'], ['B'], ['C'], ['D'], ['E']]);
   });
 
+  it('lets a crowd grow for two more turns at most, and sends a single one at once', () => {
+    const bench = new Bench({ batching: { maxSize: 32, maxDelayMs: 0 } });
+    const slot = bench.worker('w/1');
+    void bench.submit(['alone']);
+    bench.oneTurn();
+    expect(slot.inputs).toEqual([['alone']]);
+    bench.answer(slot);
+    for (let turn = 0; turn < 3; turn++) {
+      expect(slot.inputs).toHaveLength(1);
+      void bench.submit([`a${turn}`]);
+      void bench.submit([`b${turn}`]);
+      bench.oneTurn();
+    }
+    expect(slot.inputs[1]).toEqual(['a0', 'b0', 'a1', 'b1', 'a2', 'b2']);
+  });
+
   it('spreads dear work over idle workers, and keeps cheap work together', () => {
     for (const [computeMs, batches] of [
       [100, [1, 1]],

@@ -61,8 +61,12 @@ export class Bench {
     );
   }
 
-  /** Ends the turn of the event loop. */
+  /** Ends the turn of the event loop, and those that its callbacks ask for. */
   turn(): void {
+    while (this.#deferred.length > 0) this.oneTurn();
+  }
+
+  oneTurn(): void {
     for (const callback of this.#deferred.splice(0)) callback();
   }
 
