@@ -30,8 +30,8 @@ export class App {
   #waitingFor: string | null = null;
   /** Starts that wait for what they need. */
   #opening = 0;
-  /** How often each was stopped: a start that had to wait sees whether it was called off. */
-  readonly #stops = new Map<Pool, number>();
+  #stops = 0;
+  #retired = false;
   /** Between a stop and the start that follows it in the same act. */
   #restarting = false;
 
@@ -75,7 +75,7 @@ export class App {
   }
   /** How often it was asked to stop: whoever waits to start it sees whether that was called off. */
   get stops(): number {
-    return [...this.#stops.values()].reduce((sum, count) => sum + count, 0);
+    return this.#stops;
   }
   get running(): boolean {
     return [...this.#pools.values()].some((pool) => pool.phase === 'running');
@@ -114,7 +114,7 @@ export class App {
   /** Resolves when every pool has its size ready. @throws SupError what kept it from it */
   async start(version?: string): Promise<void> {
     const pools = this.#select(version);
-    const stops = pools.map((pool) => this.#stops.get(pool));
+    const stops = pools.map((pool) => pool.stops);
     this.#opening++;
     try {
       // What still drains may still hold what is opened next.
@@ -123,7 +123,7 @@ export class App {
     } finally {
       this.#opening--;
     }
-    if (pools.some((pool, i) => this.#stops.get(pool) !== stops[i])) {
+    if (this.#retired || pools.some((pool, i) => pool.stops !== stops[i])) {
       if (!this.running && this.#opening === 0) this.parts.close();
       throw new SupError('SUP_CONFLICT', `${this.name} was stopped meanwhile`, { app: this.name });
     }
@@ -133,15 +133,20 @@ export class App {
   }
 
   async stop(version?: string): Promise<void> {
-    const pools = this.#select(version);
-    for (const pool of pools) this.#stops.set(pool, (this.#stops.get(pool) ?? 0) + 1);
+    this.#stops++;
     this.#waitingFor = null;
-    const stopping = pools.map((pool) => pool.stop());
+    const stopping = this.#select(version).map((pool) => pool.stop());
     // Now, not after the drain: else connections would queue for workers that never come, and be reset at the end.
     if (!this.#restarting && !this.running) this.parts.close();
     this.deps.changed(this);
     await all(stopping);
     this.deps.changed(this);
+  }
+
+  /** Stops it for good: no act that is still under way brings it back. */
+  retire(): Promise<void> {
+    this.#retired = true;
+    return this.stop();
   }
 
   /** Stops everything and starts it again; requests wait meanwhile. */

@@ -53,6 +53,7 @@ export class Acts {
     const selections = selectTargets(this.deps.registry.apps, target);
     if (selections.some((s) => s.worker !== null))
       throw new SupError('SUP_BAD_REQUEST', 'a single worker cannot be scaled; name its app');
+    for (const { app } of selections) this.deps.registry.checkFree(app);
     const wanted = size === 'auto' ? null : sign ? { by: Number(`${sign}${digits}`) } : { to: Number(digits) };
     // One app: a size that cannot be is the caller's mistake and not a failed act.
     if (selections.length === 1) {
@@ -67,7 +68,8 @@ export class Acts {
     return report;
   }
 
-  #one(verb: Exclude<Verb, 'reload'>, { app, version, worker }: Selection): Promise<void> {
+  async #one(verb: Exclude<Verb, 'reload'>, { app, version, worker }: Selection): Promise<void> {
+    this.deps.registry.checkFree(app);
     switch (verb) {
       case 'start':
         return app.start(version);

@@ -15,8 +15,6 @@ const tell = (message: StartMessage) =>
   });
 
 const env = { ...process.env };
-// What a worker that started us had in its environment is not ours.
-for (const name of ['SUPERVISOR_APP', 'SUPERVISOR_WORKER', 'NODE_APP_INSTANCE']) delete process.env[name];
 
 try {
   const master = await createMaster({ home: homePaths(env), env, echo: null });

@@ -121,11 +121,11 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
   let ended = () => {};
   const end = async (reason: string) => {
     log.info(`ending: ${reason}`);
-    await Promise.all(registry.apps.map((app) => app.stop()));
+    await registry.retire();
     sampling.close();
     await listeners.close();
     await Promise.all(registry.entries.map((entry) => entry.log.close()));
-    guard.close();
+    await guard.close();
     log.info('ended');
     await log.flushed();
     lock.release();
@@ -171,7 +171,7 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
       return ending;
     },
     hurry: (reason) => {
-      for (const app of registry.apps) for (const pool of app.pools.values()) pool.killAll(reason);
+      for (const app of registry.everything) for (const pool of app.pools.values()) pool.killAll(reason);
     },
     warn,
     reopenLogs: () => {

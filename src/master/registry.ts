@@ -46,7 +46,8 @@ export interface Applied {
 /** Every app that this master knows, by the name it goes by here. */
 export class Registry {
   readonly #entries = new Map<string, Entry>();
-  readonly #switching = new Set<string>();
+  /** Those that will take over from the app of their name once they are ready. */
+  readonly #heirs = new Map<string, App>();
 
   constructor(private readonly deps: RegistryDependencies) {}
 
@@ -56,6 +57,11 @@ export class Registry {
 
   get apps(): App[] {
     return this.entries.map((entry) => entry.app);
+  }
+
+  /** Also those that nobody can name yet. */
+  get everything(): App[] {
+    return [...this.apps, ...this.#heirs.values()];
   }
 
   get(name: string): Entry | undefined {
@@ -119,8 +125,20 @@ export class Registry {
     return this.entries.filter((entry) => entry.file === config.file && !names.has(entry.configName));
   }
 
+  /** @throws SupError SUP_CONFLICT while another pool is about to take over from the app's */
+  checkFree(app: App): void {
+    if (this.#heirs.has(app.name))
+      throw new SupError('SUP_CONFLICT', `${app.name} is being replaced by a new pool; try again when that is done`);
+  }
+
+  /** Stops everything for good. */
+  async retire(): Promise<void> {
+    await Promise.all(this.everything.map((app) => app.retire()));
+  }
+
   async remove(entry: Entry): Promise<void> {
-    await entry.app.stop();
+    this.checkFree(entry.app);
+    await entry.app.retire();
     if (this.#entries.get(entry.app.name) === entry) this.#entries.delete(entry.app.name);
     await entry.log.close();
   }
@@ -228,8 +246,7 @@ export class Registry {
 
   async #update(entry: Entry, next: AppConfig, roll: boolean): Promise<void> {
     const { app } = entry;
-    if (this.#switching.has(app.name))
-      throw new SupError('SUP_CONFLICT', `${app.name} is being replaced by a new pool; try again when that is done`);
+    this.checkFree(app);
     const change = diffApp(app.config, next);
     if (change === 'new-pool') return this.#switchOver(entry, next);
     if (!app.running) {
@@ -243,38 +260,41 @@ export class Registry {
   /** Another kind, port or isolation: a new pool beside the old one takes over when it is ready. */
   async #switchOver(entry: Entry, next: AppConfig): Promise<void> {
     const { app: old, model } = entry;
-    this.#switching.add(next.name);
+    const from = { file: entry.file, project: entry.project } as Config;
+    const taken = { pinned: old.pinned, numbers: old.lastNumbers };
+    const fresh = this.#create(next, from, entry.configName, entry.log, taken);
+    this.#heirs.set(next.name, fresh.app);
     try {
-      const fresh = this.#create(
-        next,
-        { file: entry.file, project: entry.project } as Config,
-        entry.configName,
-        entry.log,
-        {
-          pinned: old.pinned,
-          numbers: old.lastNumbers,
-        },
-      );
-      try {
-        await fresh.app.start();
-      } catch (error) {
-        // The old one holds the very address that the new one wants: only then does it go first.
-        const takesOver = error instanceof SupError && error.code === 'SUP_PORT_IN_USE' && samePort(old.config, next);
-        if (!takesOver) {
-          await fresh.app.stop();
-          throw error;
-        }
-        await old.stop();
-        await fresh.app.start();
-      }
+      await this.#startHeir(fresh.app, old);
       entry.app = fresh.app;
       entry.model = fresh.model;
       this.deps.changed(fresh.app);
-      // What came before is the old one's to answer.
-      await model?.emptied();
-      await old.stop();
+    } catch (error) {
+      await fresh.app.retire();
+      throw error;
     } finally {
-      this.#switching.delete(next.name);
+      this.#heirs.delete(next.name);
+    }
+    // What came before is the old one's to answer.
+    await model?.emptied();
+    await old.retire();
+  }
+
+  async #startHeir(heir: App, old: App): Promise<void> {
+    try {
+      return await heir.start();
+    } catch (error) {
+      const isTaken = error instanceof SupError && error.code === 'SUP_PORT_IN_USE';
+      if (!isTaken || !old.running || !samePort(old.config, heir.config)) throw error;
+    }
+    // The old one holds the very address that the new one wants: only then does it go first.
+    await old.stop();
+    try {
+      await heir.start();
+    } catch (error) {
+      await heir.stop();
+      await old.start();
+      throw error;
     }
   }
 

@@ -41,6 +41,7 @@ export class Pool {
   readonly #replacing = new Map<Worker, Promise<void>>();
   readonly #waiters = new Set<() => void>();
   #phase: Phase = 'stopped';
+  #stops = 0;
   #desired = 0;
   /** Slots whose worker is gone and whose replacement comes from the act that emptied them. */
   #vacant = 0;
@@ -67,6 +68,10 @@ export class Pool {
     this.#startedAt = deps.clock.now();
   }
 
+  /** How often it was asked to stop: a start that has to wait sees whether it was called off. */
+  get stops(): number {
+    return this.#stops;
+  }
   get phase(): Phase {
     return this.#phase;
   }
@@ -108,7 +113,9 @@ export class Pool {
 
   /** Starts `size` workers and resolves as `settled` does. */
   async start(size: number): Promise<void> {
+    const stops = this.#stops;
     if (this.#stopping) await this.#stopping;
+    if (this.#stops !== stops) throw new SupError('SUP_CONFLICT', `${this.name} was stopped meanwhile`);
     if (this.#phase !== 'running') {
       this.#phase = 'running';
       this.#startedAt = this.deps.clock.now();
@@ -134,6 +141,7 @@ export class Pool {
 
   /** Drains and stops every worker. A second call joins the first. */
   stop(): Promise<void> {
+    this.#stops++;
     this.#phase = 'stopping';
     this.#desired = 0;
     // `finally` runs in a later turn, also when there is nothing to stop: it never clears a promise that is not stored yet.

@@ -93,7 +93,7 @@ it('a live master is never stolen', async () => {
 it('kill ends the master and all workers and leaves no process; then no master is running', async () => {
   const box = await Box.open(`apps:
   web: { ${WEB}, workers: 2 }
-  family: { command: [node, $FIXTURES/command/family.mjs], stop: { grace: 500ms } }
+  family: { command: [node, $FIXTURES/command/family.mjs], env: { ESCAPES: 1 }, stop: { grace: 500ms } }
   echo: { module: $FIXTURES/models/echo.mjs, isolation: thread }
 `);
   await box.ok('start', 'supervisor.yaml');
@@ -104,11 +104,11 @@ it('kill ends the master and all workers and leaves no process; then no master i
   expect((await box.cli('kill')).code).toBe(3);
 });
 
-it('kill -9 of the master takes blocked workers and grandchildren with it within 3 s, and the next start is clean', async () => {
+it('kill -9 of the master takes blocked workers, grandchildren and what left its group with it within 3 s, and the next start is clean', async () => {
   const box = await Box.open(`apps:
   web: { kind: http, script: $FIXTURES/http/blocks.mjs, port: $WEB, workers: 2 }
   blocked: { command: [node, $FIXTURES/command/family.mjs], env: { BLOCKS: 1 }, stop: { grace: 200ms } }
-  family: { command: [node, $FIXTURES/command/family.mjs], stop: { grace: 200ms } }
+  family: { command: [node, $FIXTURES/command/family.mjs], env: { ESCAPES: 1 }, stop: { grace: 200ms } }
   model: { module: $FIXTURES/models/echo.mjs }
   threads: { module: $FIXTURES/models/echo.mjs, isolation: thread }
 `);

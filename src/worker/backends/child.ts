@@ -10,6 +10,8 @@ export interface OutputSink {
 
 /** Told of every process group that lives, so that none outlives the master. */
 export interface GroupRegistry {
+  /** In every child's environment: shows whose it is, also in the moment before it is on the list. */
+  readonly mark: Readonly<Record<string, string>>;
   add(pgid: number): void;
   remove(pgid: number): void;
 }
@@ -49,7 +51,7 @@ export function spawnChild(
   if (options.ipc !== null) stdio.push('ipc' as IOType);
   const child = spawn(options.file, options.args, {
     cwd: options.cwd,
-    env: options.env,
+    env: { ...options.env, ...environment.groups.mark },
     stdio,
     detached: true,
     ...(options.ipc === null ? {} : { serialization: options.ipc }),
