@@ -45,7 +45,6 @@ function install(settings: Settings): void {
   const servers = new Set<net.Server>();
   const sessions = new Set<Http2Session>();
   let requests = 0;
-  let inFlight = 0;
   let draining = false;
   let mapped = false;
   let statsSent = false;
@@ -74,40 +73,34 @@ function install(settings: Settings): void {
   interface Traced {
     request: http.IncomingMessage;
     response: http.ServerResponse;
-    socket: net.Socket & { [open]?: number };
+    socket: net.Socket;
   }
-  // Counted by socket: after a client's abort `response.finish` never comes, but the socket's `close` does.
-  const open = Symbol('open requests');
+  // The latest response on each open connection. What is in flight is counted when somebody asks, once a second: a counter
+  // would need the end of every response too, and that costs a busy server more than all the rest of this.
+  const latest = new Map<net.Socket, http.ServerResponse>();
+  const inFlight = () => {
+    let count = 0;
+    for (const response of latest.values()) if (!response.writableFinished) count++;
+    return count;
+  };
 
   diagnostics.subscribe('http.server.request.start', (message) => {
     const { request, response, socket } = message as Traced;
     if (draining) response.shouldKeepAlive = false;
     requests++;
-    inFlight++;
-    if (socket[open] === undefined) {
-      socket[open] = 1;
-      socket.once('close', () => {
-        inFlight -= socket[open] ?? 0;
-        socket[open] = 0;
-      });
-    } else socket[open]++;
+    if (!latest.has(socket)) socket.once('close', () => latest.delete(socket));
+    latest.set(socket, response);
     if (settings.userHeader !== null) {
       const user = request.headers[settings.userHeader];
       if (user !== undefined && users.size < MAX_TRACKED_USERS) users.add(String(user));
     }
     if (!statsSent && (reached(requests, settings.maxRequests) || reached(users.size, settings.maxUsers))) {
       statsSent = true;
-      send({ type: 'stats', requests, users: users.size, inFlight });
+      send({ type: 'stats', requests, users: users.size, inFlight: inFlight() });
     }
   });
-  diagnostics.subscribe('http.server.response.finish', (message) => {
-    const { socket } = message as Traced;
-    if (!socket[open]) return;
-    socket[open]--;
-    inFlight--;
-  });
 
-  const beat = () => send({ type: 'heartbeat', requests, users: users.size, inFlight });
+  const beat = () => send({ type: 'heartbeat', requests, users: users.size, inFlight: inFlight() });
   setInterval(beat, settings.heartbeatMs).unref();
 
   function drain(last: boolean): void {

@@ -32,6 +32,7 @@ const BUSY_MS = 1500;
 const AFTERMATH_MS = 500;
 /** Answers take a few ms at half of the peak. Above this there was a backlog before the reload: the machine was busy with others. */
 const QUIET_P99_MS = 50;
+const MAX_ATTEMPTS = 3;
 
 export async function reloadAtFixedRate(
   scope: Scope,
@@ -48,11 +49,8 @@ export async function reloadAtFixedRate(
   const peak = find(await client.report(), 'peak');
   if (!peak) throw new Error(`nobody answered on port ${app.port} at full load`);
   const peakPerSecond = Math.round(peak.ok / (peak.durationMs / 1000));
-  const ratePerSecond = Math.max(1, Math.round(peakPerSecond / 2));
+  const ratePerSecond = await findQuietRate(client, app.port, peakPerSecond / 2, sizes);
 
-  const paced = { kind: 'open', name: 'fixed rate', path: '/', perSecond: ratePerSecond } as const;
-  client.send(app.port, [paced], 'settling', sizes.answerDeadlineMs);
-  await sleep(sizes.warmUpMs);
   const reloadsMs: number[] = [];
   for (let i = 0; i < sizes.reloads; i++) {
     client.phase('before');
@@ -81,6 +79,31 @@ export async function reloadAtFixedRate(
     entries,
     loss: lossOf(entries),
   };
+}
+
+/**
+ * Half of the peak, or where even that leaves a backlog (server and client share two cores, and one client that waits for nobody
+ * costs more than one that waits), a half of it again. The load goes on at the rate that is returned.
+ */
+async function findQuietRate(
+  client: LedgerClient,
+  port: number,
+  wanted: number,
+  sizes: FixedRateSizes,
+): Promise<number> {
+  let ratePerSecond = wanted;
+  for (let attempt = 1; ; attempt++) {
+    ratePerSecond = Math.max(1, Math.round(ratePerSecond));
+    const paced = { kind: 'open', name: 'fixed rate', path: '/', perSecond: ratePerSecond } as const;
+    client.send(port, [paced], `settling ${attempt}`, sizes.answerDeadlineMs);
+    await sleep(sizes.warmUpMs);
+    client.phase(`look ${attempt}`);
+    await sleep(sizes.beforeMs);
+    client.phase(`looked ${attempt}`);
+    const seen = find(await client.report(), `look ${attempt}`);
+    if (attempt === MAX_ATTEMPTS || (seen?.p99Ms != null && seen.p99Ms <= QUIET_P99_MS)) return ratePerSecond;
+    ratePerSecond /= 2;
+  }
 }
 
 /** Null where no request was sent in this phase. */

@@ -296,7 +296,7 @@ export class App {
       min: config.workers.min,
       max: config.workers.max,
       restarts: pool.restarts,
-      recycles: pool.recycles,
+      recycles: pool.recycling.count,
       cpu_percent: sum(workers.map((w) => w.cpu_percent)),
       memory_bytes: sum(workers.map((w) => w.memory_bytes)),
       uptime_seconds: Math.round(pool.uptimeMs / 1000),

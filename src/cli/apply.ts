@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { loadConfig } from '../config/load.js';
 import type { ActReport, AppRow } from '../master/supervisor.js';
 import { act, showReport } from './act.js';
 import type { Context } from './context.js';
@@ -13,6 +12,7 @@ const POLL_MS = 300;
 export async function applyFiles(context: Context, files: readonly string[], json: boolean): Promise<number> {
   const running = await context.client.probe();
   if (running) return showReport(context, await applyAll(context, files), json);
+  const { loadConfig } = await import('../config/load.js');
   // Before the master is there: what cannot be read may leave nothing running.
   for (const file of files) loadConfig(file, { env: context.io.env });
   const spinner = await startSpinner(context, 'starting the master');

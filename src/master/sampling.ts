@@ -57,7 +57,9 @@ export class Sampling {
     }
     for (const app of this.apps()) app.tick(now, stalled);
     this.#closeLook?.cancel();
-    const close = [...byPid].filter(([, workers]) => workers.some(({ worker, pool }) => pool.memoryClose(worker)));
+    const close = [...byPid].filter(([, workers]) =>
+      workers.some(({ worker, pool }) => pool.recycling.memoryClose(worker)),
+    );
     if (close.length > 0) this.#closeLook = this.clock.setTimeout(() => this.#lookClosely(close), CLOSE_LOOK_MS);
   }
 
@@ -67,7 +69,7 @@ export class Sampling {
       for (const { worker, pool } of workers) {
         if (worker.pid !== pid) continue;
         this.#record(worker, share(bytes.get(pid), workers));
-        pool.checkRecycle(worker, this.clock.now());
+        pool.recycling.check(worker, this.clock.now());
       }
   }
 

@@ -33,7 +33,8 @@ export const CLOSE_SHARE = 0.8;
 export function decideRecycle(worker: WorkerFacts, limits: RecycleLimits): PolicyDecision<'recycle' | 'kill'> {
   const latest = worker.memoryBytes.at(-1) ?? null;
   const previous = worker.memoryBytes.at(-2) ?? null;
-  const { maxMemoryBytes, hardMemoryBytes } = limits;
+  const { maxMemoryBytes } = limits;
+  const hardMemoryBytes = hardLimit(limits.hardMemoryBytes, worker.bornWithBytes);
   if (hardMemoryBytes !== null && over(latest, hardMemoryBytes))
     return act('kill', 'memory over the hard limit', { memory_bytes: latest, hard_limit_bytes: hardMemoryBytes });
   const floorMs = Math.max(MIN_AGE_MS, 2 * worker.bootMs);
@@ -78,6 +79,15 @@ export function drawLimits(
     maxMemoryBytes: moved(limits.maxMemoryBytes),
     hardMemoryBytes: limits.maxMemoryBytes === null ? null : Math.round(limits.maxMemoryBytes * HARD_SHARE),
   };
+}
+
+/**
+ * One that starts over the hard limit would be killed, start, and be killed again for ever: it may grow by the same share over
+ * what it started with before that is tried.
+ */
+function hardLimit(hardMemoryBytes: number | null, bornWithBytes: number | null): number | null {
+  if (hardMemoryBytes === null || !over(bornWithBytes, hardMemoryBytes)) return hardMemoryBytes;
+  return Math.round((bornWithBytes as number) * HARD_SHARE);
 }
 
 function reached(value: number, limit: number | null): boolean {

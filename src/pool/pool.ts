@@ -2,10 +2,12 @@ import type { Clock } from '../clock.js';
 import type { AppConfig } from '../config/schema.js';
 import { SupError } from '../errors.js';
 import type { PolicyDecision } from '../policy/decision.js';
-import { CLOSE_SHARE, decideRecycle, drawLimits } from '../policy/recycle.js';
+import { drawLimits } from '../policy/recycle.js';
 import type { FromWorker } from '../worker/protocol.js';
 import type { WorkerState } from '../worker/state.js';
 import { Worker } from '../worker/worker.js';
+import { Coalesced } from './coalesced.js';
+import { Recycling } from './recycling.js';
 import { pickVictims } from './victims.js';
 import type { Blueprint, Work } from './work.js';
 
@@ -26,8 +28,6 @@ type Phase = 'stopped' | 'running' | 'stopping';
 
 /** `start` stops waiting for an app once one of its workers failed to boot this often in a row. */
 const BOOTS_BEFORE_GIVING_UP = 3;
-/** The old worker serves while its replacement fails: there is no hurry. */
-const FIRST_RECYCLE_RETRY_MS = 1000;
 
 /**
  * The workers of one app version. It alone decides how many there are: operators and policies ask. Replacements are surge slots
@@ -47,14 +47,10 @@ export class Pool {
   #vacant = 0;
   #generation = 1;
   #restarts = 0;
-  #recycles = 0;
-  /** Replacements by policy that failed in a row, and when the next one may be tried: a limit stays reached meanwhile. */
-  #failedRecycles = 0;
-  #recycleAt = 0;
   #startedAt: number;
   #stopping: Promise<void> | null = null;
-  #reloading: Promise<void> | null = null;
-  #nextReload: { promise: Promise<void>; change: Change } | null = null;
+  readonly #reloads = new Coalesced<Change>((change) => this.#reload(change));
+  readonly recycling: Recycling;
 
   constructor(
     /** `intents@v1` or `web`: workers are `<name>/<number>`. */
@@ -66,6 +62,20 @@ export class Pool {
     private number = 0,
   ) {
     this.#startedAt = deps.clock.now();
+    this.recycling = new Recycling({
+      clock: deps.clock,
+      config: () => this.config,
+      decided: deps.events.decided,
+      isServing: (worker) => !this.#retiring.has(worker) && !this.#trials.has(worker),
+      mayReplace: (worker) =>
+        !this.#replacing.has(worker) &&
+        this.#replacing.size < this.config.recycle.maxConcurrent &&
+        !this.#reloads.running,
+      replace: (worker, afresh) => {
+        if (afresh) this.blueprint.backend.leave(worker.domain);
+        return this.#replace(worker);
+      },
+    });
   }
 
   /** How often it was asked to stop: a start that has to wait sees whether it was called off. */
@@ -83,9 +93,6 @@ export class Pool {
   }
   get restarts(): number {
     return this.#restarts;
-  }
-  get recycles(): number {
-    return this.#recycles;
   }
   get work(): Work {
     return this.deps.work;
@@ -169,25 +176,7 @@ export class Pool {
    * @throws SupError SUP_ACT_FAILED when a new worker did not get ready; the old one stays.
    */
   reload(change: Change): Promise<void> {
-    if (!this.#reloading) {
-      this.#reloading = this.#reload(change).finally(() => {
-        this.#reloading = null;
-      });
-      return this.#reloading;
-    }
-    const running = this.#reloading;
-    if (this.#nextReload) this.#nextReload.change = change;
-    else {
-      const next = { change, promise: Promise.resolve() };
-      next.promise = running
-        .catch(() => {})
-        .then(() => {
-          this.#nextReload = null;
-          return this.reload(next.change);
-        });
-      this.#nextReload = next;
-    }
-    return this.#nextReload.promise;
+    return this.#reloads.run(change);
   }
 
   async #reload(change: Change): Promise<void> {
@@ -208,7 +197,7 @@ export class Pool {
   /** Replaces these workers by hand; each counts as a recycle. @throws SupError SUP_ACT_FAILED */
   async recycle(workers: readonly Worker[], reason: string): Promise<void> {
     await this.#roll(workers, (worker) => {
-      this.#recycles++;
+      this.recycling.add();
       this.deps.events.decided(worker.id, 'operator', { action: 'recycle', reason, numbers: {} });
     });
   }
@@ -226,36 +215,8 @@ export class Pool {
       if ((worker.state !== 'ready' && worker.state !== 'unhealthy') || worker.condemned) continue;
       if (stalled) worker.lastBeatAt = now;
       else this.#checkWedge(worker, now);
-      this.checkRecycle(worker, now);
+      this.recycling.check(worker, now);
     }
-  }
-
-  checkRecycle(worker: Worker, now: number): void {
-    if (worker.state !== 'ready' || worker.condemned || this.#retiring.has(worker) || this.#trials.has(worker)) return;
-    const decision = decideRecycle(
-      {
-        users: worker.users,
-        requests: worker.requests,
-        ageMs: worker.ageMs(now),
-        bootMs: worker.bootMs,
-        memoryBytes: worker.memoryBytes,
-        bornWithBytes: worker.bornWithBytes,
-      },
-      worker.limits,
-    );
-    if (decision.action === 'kill') {
-      this.#recycles++;
-      this.deps.events.decided(worker.id, 'recycle', decision);
-      worker.kill('supervisor', `${worker.id} was killed: ${decision.reason}`);
-    } else if (decision.action === 'recycle') this.#recycleByPolicy(worker, decision);
-    else if (decision.numbers.born_with_bytes) this.deps.events.decided(worker.id, 'recycle', decision);
-  }
-
-  /** Whether its memory is so near the limit that the next sample should not wait a second. */
-  memoryClose(worker: Worker): boolean {
-    const latest = worker.memoryBytes.at(-1) ?? null;
-    const limit = worker.limits.maxMemoryBytes;
-    return latest !== null && limit !== null && latest > limit * CLOSE_SHARE;
   }
 
   /** Resolves when `desired` workers are ready. @throws SupError SUP_WORKER_BOOT_FAILED with the reason when one gave up, or SUP_CONFLICT when the pool is stopped meanwhile. */
@@ -288,30 +249,6 @@ export class Pool {
     return active.filter((w) => w.state === 'ready' || w.ended === 'clean').length >= this.#desired
       ? 'ready'
       : 'waiting';
-  }
-
-  #recycleByPolicy(worker: Worker, decision: PolicyDecision): void {
-    if (this.#replacing.has(worker) || this.#replacing.size >= this.config.recycle.maxConcurrent || this.#reloading)
-      return;
-    if (this.deps.clock.now() < this.#recycleAt) return;
-    this.deps.events.decided(worker.id, 'recycle', decision);
-    if (decision.numbers.memory_bytes !== undefined) this.blueprint.backend.leave(worker.domain);
-    this.#replace(worker).then(
-      () => {
-        this.#recycles++;
-        this.#failedRecycles = 0;
-      },
-      (error: SupError) => {
-        const longestMs = Math.max(FIRST_RECYCLE_RETRY_MS, this.config.restart.maxBackoffMs);
-        const retryInMs = Math.min(longestMs, FIRST_RECYCLE_RETRY_MS * 2 ** this.#failedRecycles++);
-        this.#recycleAt = this.deps.clock.now() + retryInMs;
-        this.deps.events.decided(worker.id, 'recycle', {
-          action: 'failed',
-          reason: `the old worker stays: ${error.message}`,
-          numbers: { ...decision.numbers, retry_in_ms: retryInMs },
-        });
-      },
-    );
   }
 
   #checkWedge(worker: Worker, now: number): void {
@@ -473,7 +410,7 @@ export class Pool {
     // Not only at the tick: a limit acts between requests.
     const { maxRequests, maxUsers } = worker.limits;
     if ((maxRequests !== null && worker.requests >= maxRequests) || (maxUsers !== null && worker.users >= maxUsers))
-      this.checkRecycle(worker, this.deps.clock.now());
+      this.recycling.check(worker, this.deps.clock.now());
   }
 
   #stateChanged(worker: Worker, from: WorkerState): void {

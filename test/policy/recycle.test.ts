@@ -58,6 +58,12 @@ describe('decideRecycle', () => {
     });
   });
 
+  it('does not kill again and again one that starts over the hard limit, unless it grows from there', () => {
+    const born = { ...grown, bornWithBytes: 200 * MIB };
+    expect(decideRecycle({ ...born, memoryBytes: [201 * MIB] }, memoryOf(100 * MIB)).action).toBe('hold');
+    expect(decideRecycle({ ...born, memoryBytes: [241 * MIB] }, memoryOf(100 * MIB)).action).toBe('kill');
+  });
+
   it('stops recycling for memory when a fresh worker starts over the limit', () => {
     const hopeless = { ...grown, memoryBytes: [105 * MIB, 105 * MIB], bornWithBytes: 104 * MIB };
     const decision = decideRecycle(hopeless, memoryOf(100 * MIB));
