@@ -5,6 +5,7 @@ import type { PolicyDecision } from '../policy/decision.js';
 import type { RecycleLimits } from '../policy/recycle.js';
 import { decideRestart } from '../policy/restart.js';
 import { type Backend, describeExit, type Exit, type Instance } from './backend.js';
+import { bootQuietly, serveNormally } from './priority.js';
 import type { FromWorker, ToWorker } from './protocol.js';
 import type { Readiness } from './readiness.js';
 import { mayTransition, transition, type WorkerEvent, type WorkerState } from './state.js';
@@ -12,6 +13,8 @@ import { mayTransition, transition, type WorkerEvent, type WorkerState } from '.
 /** Whose doing a death was: the supervisor's own kills count neither for `restart` nor for quarantine. */
 export type Fault = 'worker' | 'supervisor';
 
+/** A boot that takes longer than this has work to do, and must not be starved of its time until `ready.timeout`. */
+const QUIET_BOOT_MS = 2000;
 /** Beyond this many, users are not told apart any more. */
 const MAX_TRACKED_USERS = 100_000;
 
@@ -90,6 +93,8 @@ export class Worker {
   #fault: Fault = 'worker';
   #boot: AbortController | null = null;
   #timer: Timer | null = null;
+  /** Ends the low priority of a replacement that boots. */
+  #loud: Timer | null = null;
   #stopping: Promise<void> | null = null;
   #gone: (() => void)[] = [];
   readonly #userSet = new Set<string>();
@@ -239,6 +244,7 @@ export class Worker {
           exit: ended,
         },
       );
+      if (this.spec.trial && this.thread === null) this.#bootQuietly();
     } catch (error) {
       // E2BIG and the like are thrown, not emitted. Not in this turn: whoever launches has not finished with the new state.
       setImmediate(ended, { code: null, signal: null, message: `cannot start ${this.id}: ${messageOf(error)}` });
@@ -292,7 +298,18 @@ export class Worker {
     this.#instance?.kill();
   }
 
+  #bootQuietly(): void {
+    const { pid } = this;
+    bootQuietly(pid);
+    this.#loud = this.host.clock.setTimeout(() => serveNormally(pid), QUIET_BOOT_MS);
+  }
+
   #endBoot(): void {
+    if (this.#loud) {
+      this.#loud.cancel();
+      this.#loud = null;
+      serveNormally(this.pid);
+    }
     this.#timer?.cancel();
     this.#boot?.abort();
     this.#boot = null;

@@ -7,6 +7,9 @@ import type { Backend, Instance, InstanceEvents } from '../../src/worker/backend
 import type { WorkerState } from '../../src/worker/state.js';
 import type { Worker } from '../../src/worker/worker.js';
 
+/** Above any pid that Linux gives out: what is done to these processes must reach no real one. */
+const FIRST_PID = 10_000_000;
+
 /** One life of a worker, moved by hand. */
 export class FakeInstance implements Instance {
   readonly pid: number;
@@ -85,7 +88,7 @@ export class PoolRig {
     const backend: Backend = {
       leave() {},
       launch: ({ worker }, events) => {
-        const instance = new FakeInstance(worker, name, this.instances.length + 1000, events);
+        const instance = new FakeInstance(worker, name, FIRST_PID + this.instances.length, events);
         this.instances.push(instance);
         return instance;
       },
