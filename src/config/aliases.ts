@@ -1,66 +1,98 @@
-/** Settings by environment: `SUPERVISOR__` names for every key, and the names that users bring from elsewhere. */
-import { APP_SCHEMAS } from './app-schema.js';
-import { type KeyShape, shapeOf } from './keys.js';
+/** The names of settings that users bring from elsewhere, and what they set here. */
+import { type Draft, type Environment, isMap, set } from './draft.js';
 import { kindOf } from './kind.js';
-import { didYouMean, nearest } from './nearest.js';
 import type { Report } from './report.js';
-import { fileSchema } from './schema.js';
-import { type Place, parseText, place } from './source.js';
 
-export type Environment = Readonly<Record<string, string | undefined>>;
+type RawApp = Readonly<Record<string, unknown>>;
 
-/** The raw values of a file and their places; overrides change both. */
-export interface Draft {
-  value: Record<string, unknown>;
-  place: Place;
-}
+/** What is written for a variable's text: a value in the form of the file, nothing, or what is wrong with the text. */
+type Reading = { value: unknown } | { problem: string } | null;
 
 interface Alias {
-  /** Below each app. */
-  key: readonly [string, string];
-  /** Added to a bare number. */
-  unit: string;
-  /** Why an app cannot take it, or null if it can. */
-  unfit(app: Readonly<Record<string, unknown>>): string | null;
+  key: readonly string[];
+  read(text: string, app: RawApp): Reading;
+  /** For keys of apps: why one cannot take it, empty where nobody needs to be told, or null if it can. Without it, the key is one of the file. */
+  unfit?(app: RawApp): string | null;
 }
 
-/** One row for each foreign name: the key that it sets in every app that has it, and its unit. */
+/** One row for each foreign name: the key that it sets, the unit of a bare number, and for a key of apps, which can take it. */
 const ALIASES: Readonly<Record<string, Alias>> = {
-  MAX_USERS_PER_PROCESS: { key: ['recycle', 'max_users'], unit: '', unfit: whyNoUsers },
-  PROCESS_RECYCLE_INTERVAL: { key: ['recycle', 'max_age'], unit: 'h', unfit: () => null },
+  MAX_USERS_PER_PROCESS: { key: ['recycle', 'max_users'], read: number, unfit: whyNoUsers },
+  PROCESS_RECYCLE_INTERVAL: { key: ['recycle', 'max_age'], read: inUnit('h'), unfit: () => null },
+  MAX_MEMORY_USAGE: { key: ['pressure', 'recycle'], read: fraction },
+  CRITICAL_MEMORY_USAGE: { key: ['pressure', 'emergency'], read: fraction },
+  monitoring_interval_seconds: { key: ['sensing', 'interval'], read: inUnit('s') },
+  moderate_mb: { key: ['pressure', 'medium'], read: inUnit('MB') },
+  high_mb: { key: ['pressure', 'high'], read: inUnit('MB') },
+  critical_mb: { key: ['pressure', 'critical'], read: inUnit('MB') },
+  moderate_percent: { key: ['cpu', 'moderate'], read: inUnit('%') },
+  high_percent: { key: ['cpu', 'high'], read: inUnit('%') },
+  critical_percent: { key: ['cpu', 'critical'], read: inUnit('%') },
+  min_threads: { key: ['workers', 'min'], read: number, unfit: whyNoRange },
+  max_threads: { key: ['workers', 'max'], read: number, unfit: whyNoRange },
+  // After the two above: it closes the range that they may have opened.
+  adaptive_scaling_enabled: { key: ['workers', 'max'], read: offIsMin, unfit: withoutAWord(whyNoRange) },
 };
 
 export const ALIAS_NAMES: readonly string[] = Object.keys(ALIASES);
-export const OVERRIDE_PREFIX = 'SUPERVISOR__';
 
-/** Lays the environment over the values of a file: aliases first, `SUPERVISOR__` names over them. */
-export function applyEnvironment(draft: Draft, env: Environment, report: Report): void {
-  for (const [name, alias] of Object.entries(ALIASES)) {
-    const text = env[name]?.trim();
-    if (text) applyAlias(draft, name, alias, text, report);
-  }
-  // Sorted, so that the result does not depend on the order of the environment: `…WORKERS` comes before `…WORKERS__MAX`.
-  for (const name of Object.keys(env).sort()) {
-    const text = env[name];
-    if (name.startsWith(OVERRIDE_PREFIX) && text !== undefined) applyOverride(draft, name, text, report);
+/** Lays foreign names over the values of a file. They are known as they are written above, and in upper case. */
+export function applyAliases(draft: Draft, env: Environment, report: Report): void {
+  for (const [known, alias] of Object.entries(ALIASES)) {
+    const name = [known, known.toUpperCase()].find((spelling) => env[spelling]?.trim());
+    const text = name && env[name]?.trim();
+    if (name && text) applyAlias(draft, name, alias, text, report);
   }
 }
 
-function applyAlias(draft: Draft, name: string, { key, unit, unfit }: Alias, text: string, report: Report): void {
-  const apps = draft.value.apps;
-  if (!isMap(apps)) return;
-  const number = Number(text);
-  const value = unit === '' && Number.isFinite(number) ? number : `${text}${/\d$/.test(text) ? unit : ''}`;
-  for (const [app, keys] of Object.entries(apps)) {
-    if (!isMap(keys)) continue;
+function applyAlias(draft: Draft, name: string, { key, read, unfit }: Alias, text: string, report: Report): void {
+  const write = (path: readonly string[], app: RawApp) => {
+    const reading = read(text, app);
+    if (reading === null) return;
+    if ('problem' in reading) report.variableProblem(name, reading.problem);
+    else set(draft, path, reading.value, name);
+  };
+  if (unfit === undefined) {
+    write(key, {});
+    return;
+  }
+  for (const [app, keys] of appsOf(draft)) {
     const reason = unfit(keys);
-    if (reason === null) set(draft, ['apps', app, ...key], value, name);
+    if (reason === null) write(['apps', app, ...key], keys);
     else if (reason !== '') report.variableWarning(name, `does not apply to apps.${app}: ${reason}`);
   }
 }
 
-/** An empty reason: nothing that a user needs to be told. */
-function whyNoUsers(app: Readonly<Record<string, unknown>>): string | null {
+function appsOf({ value: { apps } }: Draft): [name: string, keys: RawApp][] {
+  return isMap(apps) ? Object.entries(apps).flatMap(([name, keys]) => (isMap(keys) ? [[name, keys]] : [])) : [];
+}
+
+/** What is no number stays as it is: the key's own error says what it must be. */
+function number(text: string): Reading {
+  const value = Number(text);
+  return { value: Number.isFinite(value) ? value : text };
+}
+
+function inUnit(unit: string): (text: string) => Reading {
+  return (text) => ({ value: `${text}${/\d$/.test(text) ? unit : ''}` });
+}
+
+/** 0.85 is 85%. */
+function fraction(text: string): Reading {
+  const value = Number(text);
+  return { value: value <= 1 ? `${Number((value * 100).toFixed(6))}%` : text };
+}
+
+/** Off leaves no range: the size is its lower bound, or 1 where that is 0. */
+function offIsMin(text: string, { workers }: RawApp): Reading {
+  const word = text.toLowerCase();
+  if (['true', 'yes', 'on', '1'].includes(word)) return null;
+  if (!['false', 'no', 'off', '0'].includes(word)) return { problem: 'must be true or false' };
+  if (!isMap(workers)) return null;
+  return { value: workers.min === 0 ? 1 : (workers.min ?? 1) };
+}
+
+function whyNoUsers(app: RawApp): string | null {
   const kind = kindOf(app);
   if (kind === 'model') return null;
   if (kind !== 'http') return '';
@@ -68,126 +100,13 @@ function whyNoUsers(app: Readonly<Record<string, unknown>>): string | null {
   return hasKey ? null : 'it has no `recycle.user_key` that would tell users apart';
 }
 
-function applyOverride(draft: Draft, variable: string, text: string, report: Report): void {
-  const target = findTarget(draft.value, variable.slice(OVERRIDE_PREFIX.length));
-  if ('path' in target) set(draft, target.path, readValue(text, target.path), variable);
-  else if (target.problem !== null) report.variableProblem(variable, target.problem);
+/** For what then has nothing to switch off. */
+function withoutAWord(why: (app: RawApp) => string | null): (app: RawApp) => string | null {
+  return (app) => (why(app) === null ? null : '');
 }
 
-/** `problem: null` where the file is at fault, and says so itself. */
-type Target = { path: readonly string[] } | { problem: string | null };
-
-/** Where in the schema and in the file the first words of a variable's name lead. */
-interface Cursor {
-  path: readonly string[];
-  shape: KeyShape;
-  value: unknown;
-}
-
-/** Follows the schema by the words of a name, and the file where its keys are names of the user's own. */
-function findTarget(root: Record<string, unknown>, words: string): Target {
-  let cursor: Cursor = { path: [], shape: shapeOf(fileSchema), value: root };
-  let rest = words;
-  while (rest !== '') {
-    const known = knownKeys(cursor);
-    const steps = longest(known.filter((key) => rest === upper(key) || rest.startsWith(`${upper(key)}__`)));
-    if (steps.length > 1) {
-      return { problem: `could be ${steps.map((step) => `\`${[...cursor.path, step].join('.')}\``).join(' or ')}` };
-    }
-    const step = steps[0];
-    if (step === undefined) return newKey(cursor, rest) ?? { problem: unknownKey(cursor, known, rest) };
-    const next = follow(cursor, step);
-    if (next === null) return { problem: null };
-    cursor = next;
-    rest = rest.slice(upper(step).length + 2);
-  }
-  // A number of workers is written without min and max.
-  const isWorkers = cursor.path.length === 3 && cursor.path[2] === 'workers';
-  if (cursor.shape.kind === 'leaf' || isWorkers) return { path: cursor.path };
-  const example = upper(knownKeys(cursor)[0] ?? 'NAME');
-  return {
-    problem: `names a group of keys: set one of them, such as ${OVERRIDE_PREFIX}${words && `${words}__`}${example}`,
-  };
-}
-
-function knownKeys({ shape, value }: Cursor): string[] {
-  if (shape.kind === 'map') return [...shape.keys.keys()];
-  return shape.kind === 'free' && isMap(value) ? Object.keys(value) : [];
-}
-
-/** Null where an app is not one, or of no kind. */
-function follow({ path, shape, value }: Cursor, step: string): Cursor | null {
-  const next = isMap(value) && Object.hasOwn(value, step) ? value[step] : undefined;
-  const inside = [...path, step];
-  if (path.length === 1 && path[0] === 'apps') {
-    const kind = isMap(next) ? kindOf(next) : null;
-    return kind && { path: inside, shape: shapeOf(APP_SCHEMAS[kind]), value: next };
-  }
-  const schema = shape.kind === 'map' ? shape.keys.get(step) : shape.kind === 'free' ? shape.value : undefined;
-  return schema ? { path: inside, shape: shapeOf(schema), value: next } : null;
-}
-
-/** Names in `env` and `options` may be new; an app or a version has to be in the file. */
-function newKey({ path, shape }: Cursor, rest: string): Target | null {
-  if (shape.kind !== 'free' || rest.includes('__')) return null;
-  const last = path.at(-1);
-  if (last === 'env') return { path: [...path, rest] };
-  return last === 'options' ? { path: [...path, rest.toLowerCase()] } : null;
-}
-
-function unknownKey({ path, value }: Cursor, known: readonly string[], rest: string): string | null {
-  if (path.join('.') === 'apps' && value !== undefined && !isMap(value)) return null;
-  const guess = nearest(rest.split('__')[0]!, known.map(upper));
-  const before = path.map((part) => `${upper(part)}__`).join('');
-  return `names no key${didYouMean(guess === null ? null : `${OVERRIDE_PREFIX}${before}${guess}`)}`;
-}
-
-/** `a` and `a__b` may both be names: the one that explains more of the variable is meant. */
-function longest(keys: readonly string[]): string[] {
-  const length = Math.max(...keys.map((key) => key.length));
-  return keys.filter((key) => key.length === length);
-}
-
-function upper(key: string): string {
-  return key.toUpperCase().replace(/[-.]/g, '_');
-}
-
-/** A number, boolean, list and so on as YAML reads it, and else the text itself. Environment values stay text always. */
-function readValue(text: string, path: readonly string[]): unknown {
-  if (path[0] === 'apps' && path[2] === 'env') return text;
-  const { value, sound, findings } = parseText(text, path);
-  const isFlow = /^\s*[[{]/.test(text);
-  if (!sound || findings.length > 0 || (typeof value === 'object' && value !== null && !isFlow)) return text;
-  return value;
-}
-
-function set(draft: Draft, path: readonly string[], value: unknown, variable: string): void {
-  let parent = draft.value;
-  let at = draft.place;
-  for (const [index, step] of path.entries()) {
-    const last = index === path.length - 1;
-    const before = Object.hasOwn(parent, step) ? parent[step] : undefined;
-    const child = (last ? undefined : at.children.get(step)) ?? place(at.key, at.value, variable);
-    at.children.set(step, child);
-    at = child;
-    if (last) {
-      parent[step] = value;
-      return;
-    }
-    const map = isMap(before)
-      ? { ...before }
-      : before === undefined
-        ? {}
-        : step === 'workers'
-          ? { min: before, max: before }
-          : null;
-    // Something else stands where a map should be: the file's own error says so.
-    if (map === null) return;
-    parent[step] = map;
-    parent = map;
-  }
-}
-
-function isMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+function whyNoRange(app: RawApp): string | null {
+  const kind = kindOf(app);
+  if (kind !== 'model' && kind !== 'http') return '';
+  return app.workers === undefined || isMap(app.workers) ? null : 'its `workers` is a fixed size';
 }

@@ -3,6 +3,7 @@
  * together with its files, in resolve.ts, so that one missing key hides no other error.
  */
 import { z } from 'zod';
+import { commandLimits, leak, scale, servingLimits } from './app-resource-schema.js';
 import * as field from './fields.js';
 import { logOverrides } from './log-schema.js';
 import type { Dependency, RestartConfig } from './types.js';
@@ -160,6 +161,7 @@ function common<K extends AppKind>(kind: K) {
     node_args: field.words().describe('Flags for Node itself, such as --max-old-space-size=512').prefault([]),
     stop,
     restart,
+    leak,
     log: logOverrides.describe('Logging of this app, over the `log` of the file').prefault({}),
     depends_on: dependsOn,
   };
@@ -213,6 +215,8 @@ export const modelApp = z
       .optional()
       .describe('Versions of the model by name'),
     workers: workers(0),
+    scale,
+    limits: servingLimits,
     isolation: z
       .enum(['process', 'thread'])
       .describe('A process for each worker, or threads in one process')
@@ -260,6 +264,8 @@ export const httpApp = z
     host: field.listenHost().describe('The address to listen on').prefault('127.0.0.1'),
     port: field.count(1, 65_535).optional().describe('The port that all workers share'),
     workers: workers(1),
+    scale,
+    limits: servingLimits,
     ready: readyWithProbe('30s'),
     recycle: servingRecycle,
     health: health('30s'),
@@ -276,6 +282,7 @@ export const commandApp = z
     command: field.argv().optional().describe('The program and its arguments, never through a shell'),
     overlap: z.boolean().describe('Start the new process before the old one has stopped').prefault(false),
     workers: workers(1),
+    limits: commandLimits,
     ready: readyWithProbe('30s'),
     recycle: commandRecycle,
   })

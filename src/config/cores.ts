@@ -1,40 +1,21 @@
 /** How many cores the program may use: what `workers: max` stands for. */
-import { readFileSync } from 'node:fs';
 import os from 'node:os';
-import path from 'node:path';
+import { type CgroupRoots, findCgroups, readCpuQuota, SYSTEM_CGROUP } from '../sensing/cgroup.js';
 
 /**
- * Whole cores, at least 1. os.availableParallelism() does not know the quota of a container on Node 20, so `cpu.max` of our
- * control group and of every one above it is read too, where there are such files.
+ * Whole cores, at least 1. os.availableParallelism() does not know the quota of a container on Node 20, so that of our control group
+ * and of every one above it is read too, where there is one.
  */
-export function availableCores(roots = { cgroup: '/sys/fs/cgroup', self: '/proc/self/cgroup' }): number {
-  const quotas = groupsUpwards(ownGroup(roots.self)).map((group) => quotaOf(path.join(roots.cgroup, group, 'cpu.max')));
-  const cores = Math.min(os.availableParallelism(), ...quotas.map((quota) => Math.ceil(quota)));
-  return Math.max(1, cores);
+export function availableCores(roots: CgroupRoots = SYSTEM_CGROUP): number {
+  const all = os.availableParallelism();
+  return Math.max(1, Math.min(all, Math.ceil(quotaOf(roots) ?? all)));
 }
 
-/** The path of our group in the unified hierarchy, `/` where there is none. */
-function ownGroup(selfFile: string): string {
-  return /^0::(\/.*)$/m.exec(readOrEmpty(selfFile))?.[1] ?? '/';
-}
-
-function groupsUpwards(group: string): string[] {
-  const groups = [group];
-  while (groups.at(-1) !== '/') groups.push(path.posix.dirname(groups.at(-1)!));
-  return groups;
-}
-
-/** `max 100000` is no limit, `150000 100000` is one and a half cores. */
-function quotaOf(file: string): number {
-  const [quota, period] = readOrEmpty(file).trim().split(' ').map(Number);
-  return quota && period && quota > 0 && period > 0 ? quota / period : Number.POSITIVE_INFINITY;
-}
-
-function readOrEmpty(file: string): string {
+function quotaOf(roots: CgroupRoots): number | null {
   try {
-    return readFileSync(file, 'utf8');
+    return readCpuQuota(findCgroups(roots))?.cores ?? null;
   } catch {
-    // Not Linux, cgroup v1, or the root group, which has no such file: there is no quota to respect.
-    return '';
+    // Files that hold no number: as good as no quota; the sampler says so.
+    return null;
   }
 }

@@ -29,6 +29,8 @@ const COMMON: Effects<CommonAppConfig> = {
   stop: 'in-place',
   restart: 'in-place',
   recycle: 'in-place',
+  leak: 'in-place',
+  limits: 'in-place',
   health: 'in-place',
   log: 'in-place',
   dependsOn: 'in-place',
@@ -43,9 +45,17 @@ const MODEL: Effects<ModelAppConfig> = {
   batching: 'in-place',
   queue: 'in-place',
   idempotent: 'in-place',
+  scale: 'in-place',
 };
 
-const HTTP: Effects<HttpAppConfig> = { ...COMMON, runs: 'generation', host: 'new-pool', port: 'new-pool' };
+const HTTP: Effects<HttpAppConfig> = {
+  ...COMMON,
+  runs: 'generation',
+  host: 'new-pool',
+  port: 'new-pool',
+  scale: 'in-place',
+};
+
 const COMMAND: Effects<CommandAppConfig> = { ...COMMON, command: 'generation', overlap: 'in-place' };
 const EFFECTS = { model: MODEL, http: HTTP, command: COMMAND } as const;
 
@@ -73,6 +83,8 @@ function isBuiltIn(key: string, before: AppConfig, after: AppConfig): boolean {
       return !isDeepStrictEqual(before.ready.probe, after.ready.probe);
     case 'recycle':
       return after.kind === 'http' && !isDeepStrictEqual(before.recycle.userKey, after.recycle.userKey);
+    case 'limits':
+      return before.limits.heapBytes !== after.limits.heapBytes;
     case 'concurrency':
       return after.kind === 'model' && after.isolation === 'thread';
     default:

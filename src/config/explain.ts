@@ -14,6 +14,8 @@ const IMPOSSIBLE: Readonly<Partial<Record<AppKind, Readonly<Record<string, strin
     'recycle.max_requests': NO_REQUESTS,
     'recycle.user_key': NO_REQUESTS,
     health: 'a command sends no heartbeat that could be missed',
+    'limits.heap': 'what a command runs may be no Node at all; write its own flag into `command`',
+    scale: 'the supervisor does not see what a command has to do; scale it by hand',
     port: 'to share a port between workers, write `kind: http`',
   },
   model: { 'ready.probe': 'a model is ready when load and warmup have resolved' },
@@ -29,8 +31,11 @@ export function explainAppKey(kind: AppKind, path: Path): string {
     const belongs = `belongs to kind ${owners.map((owner) => `\`${owner}\``).join(' and ')}, and this app is of kind \`${kind}\``;
     return why === undefined ? belongs : `${belongs}: ${why}`;
   }
-  const siblings = siblingsOf(APP_SCHEMAS[kind], path);
-  return `unknown key${didYouMean(nearest(key, siblings) ?? elsewhere(key, kind))}`;
+  const meant = nearest(key, siblingsOf(APP_SCHEMAS[kind], path));
+  if (meant === null && keyPaths(fileSchema).includes(dotted)) {
+    return `is no key of an app: \`${dotted}\` stands at the top of the file, for all apps together`;
+  }
+  return `unknown key${didYouMean(meant ?? elsewhere(key, kind))}`;
 }
 
 /** @param path From the top of the file, ending with the unknown key. */
@@ -38,6 +43,7 @@ export function explainFileKey(path: Path, value: unknown): string {
   const key = String(path.at(-1));
   const meant = nearest(key, siblingsOf(fileSchema, path));
   if (meant === null && path.length === 1 && looksLikeApp(value)) return `unknown key; apps stand under \`apps:\``;
+  if (meant === null && path.length === 1 && isAppKey(key)) return 'is a key of an app: write it in `apps.NAME`';
   const paths = keyPaths(fileSchema);
   return `unknown key${didYouMean(meant ?? byLastKey(key, paths))}`;
 }
@@ -56,6 +62,10 @@ function byLastKey(key: string, paths: readonly string[]): string | null {
 function siblingsOf(schema: Parameters<typeof shapeAt>[0], path: Path): string[] {
   const shape = shapeAt(schema, path.slice(0, -1));
   return shape?.kind === 'map' ? [...shape.keys.keys()] : [];
+}
+
+function isAppKey(key: string): boolean {
+  return APP_KINDS.some((kind) => keyPaths(APP_SCHEMAS[kind]).includes(key));
 }
 
 function looksLikeApp(value: unknown): boolean {

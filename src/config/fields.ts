@@ -11,7 +11,7 @@ import {
   SHARE_HINT,
   SIZE_HINT,
 } from '../units.js';
-import type { Probe } from './types.js';
+import type { Probe, Threshold } from './types.js';
 
 /** Longer delays overflow Node's timers, which then fire at once. */
 const LONGEST_TIMER_MS = 24 * 86_400_000;
@@ -43,8 +43,7 @@ function readable<T>(read: (value: unknown) => T, json: Record<string, unknown>)
       try {
         return read(value);
       } catch (error) {
-        const hint =
-          error instanceof Unreadable ? error.hint : error instanceof SupError ? String(error.data.hint) : null;
+        const hint = hintOf(error);
         if (hint === null) throw error;
         ctx.addIssue({ code: 'custom', message: messageOf(error), params: { hint } });
         return z.NEVER;
@@ -53,50 +52,122 @@ function readable<T>(read: (value: unknown) => T, json: Record<string, unknown>)
     .meta(json);
 }
 
+/** What to write instead; null for errors that are about something else. */
+function hintOf(error: unknown): string | null {
+  return error instanceof Unreadable ? error.hint : error instanceof SupError ? String(error.data.hint) : null;
+}
+
+type Read<T> = (value: unknown) => T;
+
 function quantity(
   parse: (text: string) => number,
   format: (value: number) => string,
   hint: string,
   range: { min: number; max: number },
-  json: Record<string, unknown>,
-) {
-  return readable((value) => {
+): Read<number> {
+  return (value) => {
     if (typeof value !== 'string' && typeof value !== 'number') throw new Unreadable(hint, hint);
-    const parsed = parse(String(value));
-    const limits = `must be from ${format(range.min)} to ${format(range.max)}`;
-    if (parsed < range.min || parsed > range.max) throw new Unreadable(limits, limits);
-    return parsed;
-  }, json);
+    return within(range, parse(String(value)), format);
+  };
+}
+
+function within(range: { min: number; max: number }, value: number, format: (value: number) => string): number {
+  const limits = `must be from ${format(range.min)} to ${format(range.max)}`;
+  // Also refuses NaN, which every comparison answers with false.
+  if (!(value >= range.min && value <= range.max)) throw new Unreadable(limits, limits);
+  return value;
+}
+
+/** Null for `auto`. */
+function orAuto<T>(read: Read<T>): Read<T | null> {
+  return (value) => {
+    if (value === 'auto') return null;
+    try {
+      return read(value);
+    } catch (error) {
+      const hint = hintOf(error);
+      throw hint === null ? error : new Unreadable(`${messageOf(error)}, or auto`, `${hint}, or auto`);
+    }
+  };
 }
 
 export function duration(range: { minMs?: number; maxMs?: number } = {}) {
-  return quantity(
-    parseDuration,
-    formatDuration,
-    DURATION_HINT,
-    { min: range.minMs ?? 0, max: range.maxMs ?? LONGEST_TIMER_MS },
-    { anyOf: [{ type: 'string', pattern: '^ *([0-9.]+(d|h|m|s|ms))+ *$' }, { const: 0 }] },
+  const limits = { min: range.minMs ?? 0, max: range.maxMs ?? LONGEST_TIMER_MS };
+  return readable(quantity(parseDuration, formatDuration, DURATION_HINT, limits), {
+    anyOf: [{ type: 'string', pattern: '^ *([0-9.]+(d|h|m|s|ms))+ *$' }, { const: 0 }],
+  });
+}
+
+interface SizeRange {
+  minBytes?: number;
+  maxBytes?: number;
+}
+
+const SIZE_JSON = { type: 'string', pattern: '^ *[0-9.]+ ?([kKmMgGtT]?[iI]?[bB]|[kKmMgGtT]) *$' };
+const SHARE_JSON = { type: 'string', pattern: '^ *[0-9.]+% *$' };
+const AUTO_JSON = { const: 'auto' };
+
+export function size(range: SizeRange = {}) {
+  return readable(readSize(range), SIZE_JSON);
+}
+
+export function sizeOrAuto(range: SizeRange) {
+  return readable(orAuto(readSize(range)), { anyOf: [AUTO_JSON, SIZE_JSON] });
+}
+
+function readSize({ minBytes = 1, maxBytes = 1024 ** 5 }: SizeRange): Read<number> {
+  return quantity(parseSize, formatSize, SIZE_HINT, { min: minBytes, max: maxBytes });
+}
+
+export function share({ min = 0 }: { min?: number } = {}) {
+  const zero = min === 0 ? [{ const: 0 }] : [];
+  return readable(readShare(min), { anyOf: [SHARE_JSON, ...zero] });
+}
+
+function readShare(min: number): Read<number> {
+  return quantity(parseShare, (value) => `${value * 100}%`, SHARE_HINT, { min, max: 1 });
+}
+
+const SMALLEST_SHARE = 0.001;
+const SMALLEST_SIZE_BYTES = 1024 ** 2;
+const THRESHOLD_HINT = 'write a share of the memory limit, such as 70%, or a size, such as 3000MiB';
+
+/** A share of the memory limit, or a size. */
+export function threshold() {
+  const share = readShare(SMALLEST_SHARE);
+  const size = readSize({ minBytes: SMALLEST_SIZE_BYTES });
+  return readable(
+    (value): Threshold => {
+      if (typeof value !== 'string' && typeof value !== 'number') throw new Unreadable(THRESHOLD_HINT, THRESHOLD_HINT);
+      const text = String(value).trim();
+      const bare = /^[\d.]+$/.test(text) ? Number(text) : Number.NaN;
+      // Of a bare number, the readings that are likely: 0.7 is a share, 3000 is a size, and 70 could be both.
+      if (bare > 1 && bare <= 100)
+        throw new Unreadable(`\`${text}\` has no unit: write ${text}% or ${text}MiB`, THRESHOLD_HINT);
+      if (text.endsWith('%') || bare <= 1) return { share: share(text) };
+      if (/^\d/.test(text)) return { bytes: size(text) };
+      throw new Unreadable(THRESHOLD_HINT, THRESHOLD_HINT);
+    },
+    { anyOf: [SHARE_JSON, SIZE_JSON] },
   );
 }
 
-export function size(range: { minBytes?: number; maxBytes?: number } = {}) {
-  return quantity(
-    parseSize,
-    formatSize,
-    SIZE_HINT,
-    { min: range.minBytes ?? 1, max: range.maxBytes ?? 1024 ** 5 },
-    { type: 'string', pattern: '^ *[0-9.]+ ?([kKmMgGtT]?[iI]?[bB]|[kKmMgGtT]) *$' },
-  );
+/** A number that need not be whole. */
+export function decimal(min: number, max: number) {
+  return readable(readDecimal(min, max), { type: 'number', minimum: min, maximum: max });
 }
 
-export function share() {
-  return quantity(
-    parseShare,
-    (value) => `${value * 100}%`,
-    SHARE_HINT,
-    { min: 0, max: 1 },
-    { anyOf: [{ type: 'string', pattern: '^ *[0-9.]+% *$' }, { const: 0 }] },
-  );
+export function decimalOrAuto(min: number, max: number) {
+  const json = { anyOf: [AUTO_JSON, { type: 'number', minimum: min, maximum: max }] };
+  return readable(orAuto(readDecimal(min, max)), json);
+}
+
+function readDecimal(min: number, max: number): Read<number> {
+  const hint = `must be a number from ${min} to ${max}`;
+  return (value) => {
+    if (typeof value === 'number' && value >= min && value <= max) return value;
+    throw new Unreadable(hint, hint);
+  };
 }
 
 export function count(min: number, max: number) {

@@ -8,9 +8,48 @@ const INDEX_NAMES = ['index.js', 'index.mjs', 'index.cjs'];
 
 type Found = { kind: 'script'; script: string } | { kind: 'npm' } | { kind: 'nothing' };
 
+/** Settings for a kind of machine; without one, what is recommended stands as a comment. */
+interface Profile {
+  head: string;
+  /** One line each, for keys of an app. */
+  workers: string;
+  web: string;
+  model: string;
+  command: string;
+}
+
+const NO_PROFILE: Profile = {
+  head: '',
+  workers: 'workers: 2                           # or: max, for one on each core',
+  web: '# recycle: { max_requests: 10000, max_memory: 300MiB }',
+  model: 'recycle: { max_users: 50, user_key: header:x-user-id, max_age: 4h }',
+  command: '# recycle: { max_memory: 300MiB }',
+};
+
+const FRESH_WORKERS =
+  'recycle: { max_users: 50, user_key: header:x-user-id, max_requests: 1000, jitter: 10%, max_age: 4h }';
+
+const PROFILES = {
+  't3-large': {
+    head: `# For 2 cores and 8 GB, as an AWS t3.large has: 2 GiB stay for the system.
+limits: { memory: 6GiB }
+# pressure: { medium: 50%, high: 70%, critical: 85%, cleanup: 80%, recycle: 90%, emergency: 95% }   # the defaults
+
+`,
+    workers: 'workers: 2                           # one for each core',
+    web: FRESH_WORKERS,
+    model: FRESH_WORKERS,
+    command: 'recycle: { max_age: 4h, jitter: 10% }',
+  },
+} as const satisfies Record<string, Profile>;
+
+export type ProfileName = keyof typeof PROFILES;
+export const PROFILE_NAMES = Object.keys(PROFILES) as readonly ProfileName[];
+
 /** The text of a configuration that loads as it is. */
-export function starterConfig(dir: string): string {
-  return `${HEAD}${appsText(findApp(dir))}${EXAMPLES}`;
+export function starterConfig(dir: string, profile: ProfileName | null = null): string {
+  const settings = profile === null ? NO_PROFILE : PROFILES[profile];
+  return `${HEAD}${settings.head}${appsText(findApp(dir), settings)}${examples(settings)}`;
 }
 
 const HEAD = `# What is kept running here. All keys: docs/configuration.md, or \`supervisor schema\` for your editor.
@@ -23,12 +62,13 @@ version: 1
 
 `;
 
-const EXAMPLES = `
+function examples({ model }: Profile): string {
+  return `
   # A model: a module that exports defineModel({ load, predict }), asked by POST /predict.
   # intents:
   #   module: models/intents.mjs
   #   workers: { min: 0, max: 2 }        # 0: started by the first request
-  #   recycle: { max_users: 50, user_key: header:x-user-id, max_age: 4h }
+  #   ${model}
 
   # Any other program, in any language.
   # ticker:
@@ -36,8 +76,9 @@ const EXAMPLES = `
   #   restart: { policy: always }
   #   stop: { grace: 10s }
 `;
+}
 
-function appsText(found: Found): string {
+function appsText(found: Found, { workers, web, command }: Profile): string {
   switch (found.kind) {
     case 'script':
       return `apps:
@@ -45,15 +86,15 @@ function appsText(found: Found): string {
   web:
     script: ${quoted(found.script)}
     port: ${PORT}
-    workers: 2                           # or: max, for one on each core
-    # recycle: { max_requests: 10000, max_memory: 300MiB }
+    ${workers}
+    ${web}
 `;
     case 'npm':
       return `apps:
   # Runs \`npm start\`. With \`script: FILE\` and \`port: ${PORT}\` instead, it gets workers that share the port, and reloads without loss.
   web:
     command: [npm, start]
-    # recycle: { max_memory: 300MiB }
+    ${command}
 `;
     case 'nothing':
       // An empty map, so that the file loads until the first example is taken over.
@@ -63,8 +104,8 @@ function appsText(found: Found): string {
   # web:
   #   script: server.mjs
   #   port: ${PORT}
-  #   workers: 2
-`;
+  #   ${workers}
+${web.startsWith('#') ? '' : `  #   ${web}\n`}`;
   }
 }
 

@@ -3,16 +3,19 @@ import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { SupError } from '../errors.js';
-import { applyEnvironment, type Draft, type Environment } from './aliases.js';
+import { applyAliases } from './aliases.js';
 import { APP_SCHEMAS } from './app-schema.js';
 import { checkWhole } from './checks.js';
 import { availableCores } from './cores.js';
+import type { Draft, Environment } from './draft.js';
 import { explainAppKey, explainFileKey } from './explain.js';
 import { isName } from './fields.js';
-import { codeOf, kindOf as kindOfFile } from './files.js';
+import { checkFile, codeOf, kindOf as kindOfFile } from './files.js';
 import { readKind } from './kind.js';
+import { applyOverrides } from './overrides.js';
 import { Report } from './report.js';
 import { type ParsedApp, resolveApp } from './resolve.js';
+import { checkResources } from './resource-checks.js';
 import { fileSchema } from './schema.js';
 import { parseText } from './source.js';
 import type { AppConfig, Config } from './types.js';
@@ -57,7 +60,8 @@ export function loadConfig(file: string, options: LoadOptions): Loaded {
 }
 
 function read(draft: Draft, file: string, text: string, options: LoadOptions, report: Report): Config | null {
-  applyEnvironment(draft, options.env, report);
+  applyAliases(draft, options.env, report);
+  applyOverrides(draft, options.env, report);
   const dir = path.dirname(file);
   if (!Object.hasOwn(draft.value, 'apps')) report.problem(['apps'], 'is missing: write `apps:` and your apps below it');
   const top = validate(fileSchema, draft.value, [], report, (at) => explainFileKey(at, valueAt(draft.value, at)));
@@ -76,6 +80,7 @@ function read(draft: Draft, file: string, text: string, options: LoadOptions, re
     const resolved = resolveApp(name, app, { dir, log: top.log, cores, versionOrder, report });
     if (resolved !== null) apps.push(resolved);
   }
+  checkResources({ limits: top.limits, pressure: top.pressure, cpu: top.cpu, written: draft.value }, report);
   checkWhole({ control: top.control, inference: top.inference, apps, names, hasModels }, report);
   return {
     file,
@@ -84,9 +89,22 @@ function read(draft: Draft, file: string, text: string, options: LoadOptions, re
     log: top.log,
     control: top.control,
     inference: top.inference,
+    limits: top.limits,
+    sensing: top.sensing,
+    pressure: top.pressure,
+    cpu: top.cpu,
+    plugins: resolvePlugins(top.plugins, dir, report),
     apps,
     hash: createHash('sha256').update(text).digest('hex'),
   };
+}
+
+function resolvePlugins(plugins: readonly string[], dir: string, report: Report): string[] {
+  return plugins.map((written, index) => {
+    const absolute = path.resolve(dir, written);
+    checkFile(absolute, written, ['plugins', String(index)], report);
+    return absolute;
+  });
 }
 
 function parseApp(name: string, raw: unknown, report: Report): ParsedApp | null {

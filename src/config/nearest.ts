@@ -4,17 +4,14 @@ import { closest, distance } from 'fastest-levenshtein';
 /** The candidate nearest to a misspelt word, or null where none is near. */
 export function nearest(word: string, candidates: readonly string[]): string | null {
   const wanted = plain(word);
-  const same = candidates.find((candidate) => plain(candidate) === wanted);
-  if (same !== undefined) return same;
+  const spellings = candidates.map(plain);
+  const same = spellings.indexOf(wanted);
+  if (same !== -1) return candidates[same]!;
   if (candidates.length === 0 || wanted === '') return null;
-  const best = closest(
-    wanted,
-    candidates.map((candidate) => plain(candidate)),
-  );
-  const found = candidates.find((candidate) => plain(candidate) === best)!;
-  if (distance(wanted, best) <= Math.ceil(wanted.length / 3)) return found;
+  const best = closest(wanted, spellings);
+  if (distance(wanted, best) <= Math.ceil(wanted.length / 3)) return candidates[spellings.indexOf(best)]!;
   // `TERM` for SIGTERM, `max_mem` for max_memory: far by letters, near by sense.
-  const partial = wanted.length >= 3 ? candidates.filter((candidate) => plain(candidate).includes(wanted)) : [];
+  const partial = wanted.length >= 3 ? candidates.filter((_, index) => spellings[index]!.includes(wanted)) : [];
   return partial.length === 1 ? partial[0]! : null;
 }
 

@@ -15,6 +15,7 @@ const MOST_SHOWN = 100;
 export class Report {
   readonly #problems: Problem[] = [];
   readonly #warnings: Problem[] = [];
+  readonly #faulty = new Set<string>();
 
   constructor(
     readonly shownFile: string,
@@ -27,6 +28,7 @@ export class Report {
   /** `at: 'key'` points at the key, else at its value; what is missing is shown at the nearest parent that exists. */
   problem(path: Path, message: string, at: 'key' | 'value' = 'value'): void {
     this.#problems.push(this.#at(path, message, at));
+    this.#faulty.add(pathText(path));
   }
 
   warning(path: Path, message: string): void {
@@ -45,6 +47,11 @@ export class Report {
   /** Whether the value at a path may be a secret: everything that is or becomes an environment variable. */
   isSecret(path: Path): boolean {
     return this.#find(path).nearest.variable !== null || (path[0] === 'apps' && path[2] === 'env');
+  }
+
+  /** Whether a problem with exactly this key is known. */
+  isFaulty(path: Path): boolean {
+    return this.#faulty.has(pathText(path));
   }
 
   /** Whether something was written at a path, valid or not. */

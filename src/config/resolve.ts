@@ -31,13 +31,14 @@ export function resolveApp(name: string, app: ParsedApp, context: ResolveContext
   switch (app.kind) {
     case 'model': {
       const versions = resolveVersions(at, app.keys, context);
-      const { isolation, concurrency, timeout: timeoutMs, batching, queue, idempotent } = app.keys;
+      const { isolation, concurrency, timeout: timeoutMs, batching, queue, idempotent, scale } = app.keys;
       if (versions === null) return null;
-      return { ...common, kind: 'model', versions, isolation, concurrency, timeoutMs, batching, queue, idempotent };
+      const own = { versions, isolation, concurrency, timeoutMs, batching, queue, idempotent, scale };
+      return { ...common, kind: 'model', ...own };
     }
     case 'http': {
       const runs = resolveProgram(at, app.keys, common.cwd, context);
-      const { host, port } = app.keys;
+      const { host, port, scale } = app.keys;
       if (port === undefined)
         missing(
           report,
@@ -46,7 +47,7 @@ export function resolveApp(name: string, app: ParsedApp, context: ResolveContext
           'the port that its workers share; a program without one is `command: [node, FILE]`',
         );
       if (runs === null || port === undefined) return null;
-      return { ...common, kind: 'http', runs, host, port };
+      return { ...common, kind: 'http', runs, host, port, scale };
     }
     case 'command': {
       const { command, overlap } = app.keys;
@@ -89,10 +90,13 @@ function resolveCommon(name: string, app: ParsedApp, context: ResolveContext): C
   if (app.kind !== 'command' && wedgeMs < SHORTEST_SURE_WEDGE_MS) {
     report.warning([...at, 'health', 'wedge'], 'below 3s, a busy machine may make healthy workers look stuck');
   }
+  const workers = resolveWorkers(at, keys.workers, context);
+  checkSize(at, app, workers, report);
+  if (app.kind !== 'command') checkHeap(at, app, report);
   return {
     name,
     namespace: keys.namespace,
-    workers: resolveWorkers(at, keys.workers, context),
+    workers,
     env: Object.assign({}, ...fromFiles, keys.env),
     cwd,
     args: keys.args,
@@ -109,6 +113,8 @@ function resolveCommon(name: string, app: ParsedApp, context: ResolveContext): C
       maxMemoryBytes: recycle.max_memory,
       maxConcurrent: recycle.max_concurrent,
     },
+    leak: keys.leak,
+    limits: keys.limits,
     health: { wedgeMs },
     log: logOver(keys.log, context.log),
     dependsOn: keys.depends_on,
@@ -124,9 +130,41 @@ function resolveWorkers(
   const [min, max] = [number(given.min), number(given.max)];
   if (min > max) {
     const shown = given.max === 'max' ? `\`max\` (${cores} on this machine)` : '`max`';
-    report.problem([...at, 'workers'], `\`min\` must not be above ${shown}`);
+    const size = [...at, 'workers'];
+    // A bound that came from the environment is the one to look at: the file alone looks right.
+    const fromOutside = ['min', 'max'].map((key) => [...size, key]).find((key) => report.isSecret(key));
+    report.problem(fromOutside ?? size, `\`min\` must not be above ${shown}`);
   }
   return { min, max };
+}
+
+/** What of a size, or about one, does nothing. */
+function checkSize(
+  at: readonly string[],
+  app: ParsedApp,
+  { min, max }: { min: number; max: number },
+  report: Report,
+): void {
+  if (app.kind === 'command') {
+    if (min >= max) return;
+    report.warning(
+      [...at, 'workers'],
+      `a command stays at \`min\` (${min}) until it is scaled by hand: nobody sees what it has to do`,
+    );
+  } else if (min === max && report.has([...at, 'scale'])) {
+    report.warning([...at, 'scale'], 'has no effect: the size is fixed; `workers: { min: 1, max: 4 }` is a range');
+  }
+}
+
+const HEAP_FLAG = /^--max[-_]old[-_]space[-_]size(?:=|$)/;
+
+function checkHeap(at: readonly string[], app: Exclude<ParsedApp, { kind: 'command' }>, report: Report): void {
+  if (app.keys.limits.heapBytes === null) return;
+  const heap = [...at, 'limits', 'heap'];
+  if (app.keys.node_args.some((flag) => HEAP_FLAG.test(flag)))
+    report.problem(heap, 'is set by `node_args` too (--max-old-space-size): keep one of them');
+  if (app.kind === 'http' && app.keys.command !== undefined)
+    report.warning(heap, 'has no effect on a command; write its own flag into `command`');
 }
 
 /** Options of a version are laid over the app's, key by key. */

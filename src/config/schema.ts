@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { APP_SCHEMAS } from './app-schema.js';
 import * as field from './fields.js';
 import { logOver, logOverrides } from './log-schema.js';
+import { cpu, limits, pressure, sensing } from './resource-schema.js';
 import type { ControlConfig, InferenceConfig } from './types.js';
 
 export type * from './types.js';
@@ -65,6 +66,14 @@ function fileWith<T extends z.ZodType>(app: T) {
       .transform((given) => logOver(given)),
     control,
     inference,
+    limits,
+    sensing,
+    pressure,
+    cpu,
+    plugins: z
+      .array(field.filePath())
+      .describe('Modules of your own that the master loads, to watch and to be told of decisions')
+      .prefault([]),
     apps: z.record(field.nameText(), app).describe('What is kept running, by name').prefault({}),
   });
 }

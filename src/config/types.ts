@@ -15,6 +15,13 @@ export interface Config {
   log: LogConfig;
   control: ControlConfig;
   inference: InferenceConfig;
+  limits: LimitsConfig;
+  sensing: { intervalMs: number };
+  pressure: PressureConfig;
+  /** Shares of all cores (or of the quota), 0..1, ascending. */
+  cpu: { moderate: number; high: number; critical: number };
+  /** Absolute paths of modules that the master imports. */
+  plugins: string[];
   /** In the order of the file. */
   apps: AppConfig[];
   /** sha256 of the file's text, hexadecimal. */
@@ -48,6 +55,46 @@ export interface InferenceConfig {
   allowedHosts: string[];
 }
 
+/** What all apps together may use; null: what the machine or the control group has. */
+export interface LimitsConfig {
+  memoryBytes: number | null;
+  cpuCores: number | null;
+  gpuMemoryBytes: number | null;
+}
+
+/** Of the memory limit: a share of it (0..1), or bytes. */
+export type Threshold = { share: number } | { bytes: number };
+
+export interface PressureConfig {
+  medium: Threshold;
+  high: Threshold;
+  critical: Threshold;
+  cleanup: Threshold;
+  recycle: Threshold;
+  emergency: Threshold;
+  /** Levels follow what is usual on this box. */
+  adaptive: boolean;
+}
+
+/** How a pool's size follows its demand, between workers.min and workers.max. */
+export interface ScaleConfig {
+  /** Workers in hand over the offered load a: a + headroom·√a. */
+  headroom: number;
+  /** Mean requests in flight and queued a worker; null: the offered load decides. */
+  target: number | null;
+  upWindowMs: number;
+  upCooldownMs: number;
+  downWindowMs: number;
+}
+
+export interface LeakConfig {
+  windowMs: number;
+  /** Growth in bytes a minute below this is none. */
+  minGrowthBytes: number;
+  /** Replace a worker that is suspected. */
+  recycle: boolean;
+}
+
 export type AppConfig = ModelAppConfig | HttpAppConfig | CommandAppConfig;
 
 export interface CommonAppConfig {
@@ -63,6 +110,9 @@ export interface CommonAppConfig {
   stop: { signal: NodeJS.Signals; graceMs: number };
   restart: RestartConfig;
   recycle: RecycleConfig;
+  leak: LeakConfig;
+  /** `memoryBytes`: what all workers of the app should share; `heapBytes`: V8's old space of one worker. */
+  limits: { memoryBytes: number | null; heapBytes: number | null };
   /** `wedgeMs` is 0 for commands: they send no heartbeat. */
   health: { wedgeMs: number };
   /** The app's `log` over the file's. */
@@ -121,6 +171,7 @@ export interface ModelAppConfig extends CommonAppConfig {
   batching: { maxSize: number; maxDelayMs: number };
   queue: { max: number };
   idempotent: boolean;
+  scale: ScaleConfig;
 }
 
 /** `script` and `handler` are absolute paths; a `command` is run in `cwd` as it is written. */
@@ -131,6 +182,7 @@ export interface HttpAppConfig extends CommonAppConfig {
   runs: HttpProgram;
   host: string;
   port: number;
+  scale: ScaleConfig;
 }
 
 export interface CommandAppConfig extends CommonAppConfig {

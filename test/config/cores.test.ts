@@ -19,6 +19,25 @@ it.each<[what: string, files: Record<string, string>, cores: number]>([
     { self: '0::/a/b\n', 'cgroup/a/cpu.max': '100000 100000\n', 'cgroup/a/b/cpu.max': 'max 100000\n' },
     1,
   ],
+  [
+    'v1',
+    { self: '4:cpu:/a\n', 'cgroup/cpu/a/cpu.cfs_quota_us': '100000', 'cgroup/cpu/a/cpu.cfs_period_us': '100000' },
+    1,
+  ],
+  [
+    'v1, no limit',
+    { self: '4:cpu:/a\n', 'cgroup/cpu/a/cpu.cfs_quota_us': '-1', 'cgroup/cpu/a/cpu.cfs_period_us': '100000' },
+    ALL,
+  ],
+  [
+    'v1 in a container, both controllers in one folder',
+    {
+      self: '4:cpu,cpuacct:/docker/x\n',
+      'cgroup/cpu,cpuacct/cpu.cfs_quota_us': '50000',
+      'cgroup/cpu,cpuacct/cpu.cfs_period_us': '100000',
+    },
+    1,
+  ],
   ['nonsense', { self: 'x', 'cgroup/cpu.max': 'x y\n' }, ALL],
 ])('%s', (_what, files, cores) => {
   const dir = folderWith(files);

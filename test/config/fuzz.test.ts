@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { ALIAS_NAMES } from '../../src/config/aliases.js';
 import { APP_KINDS, APP_SCHEMAS } from '../../src/config/app-schema.js';
 import { keyPaths } from '../../src/config/keys.js';
 import { loadConfig } from '../../src/config/load.js';
@@ -15,6 +16,10 @@ const values = fc.oneof(
     '30s',
     '1GiB',
     '10%',
+    '90%',
+    '3000MiB',
+    'auto',
+    0.5,
     'max',
     'model',
     'http',
@@ -26,6 +31,7 @@ const values = fc.oneof(
     -1,
     1e300,
     ['a'],
+    ['m.mjs'],
     { a: 'ready' },
   ),
 );
@@ -39,7 +45,14 @@ const apps = fc.dictionary(
   fc.array(fc.tuple(appKeys, values), { maxLength: 6 }),
 );
 
-const PROBLEM = /^(?:\S*supervisor\.yaml:\d+:\d+|SUPERVISOR__\w+) \S/;
+const aliases = fc.dictionary(
+  fc.constantFrom(...ALIAS_NAMES, ...ALIAS_NAMES.map((name) => name.toUpperCase())),
+  fc.oneof(fc.string(), fc.constantFrom('0', '0.5', '1', '85%', '3000', 'false', '1e9', 'NaN', '-1')),
+  { maxKeys: 3 },
+);
+
+const VARIABLE = `SUPERVISOR__\\w+|${ALIAS_NAMES.flatMap((name) => [name, name.toUpperCase()]).join('|')}`;
+const PROBLEM = new RegExp(`^(?:\\S*supervisor\\.yaml:\\d+:\\d+|${VARIABLE}) \\S`);
 
 it('answers whatever is written with a configuration or with problems that have a place', () => {
   const dir = folderWith({ 'm.mjs': '' });
@@ -49,7 +62,8 @@ it('answers whatever is written with a configuration or with problems that have 
       apps,
       fc.array(fc.tuple(fileKeys, values), { maxLength: 3 }),
       fc.dictionary(fileKeys, fc.string(), { maxKeys: 2 }),
-      (named, top, env) => {
+      aliases,
+      (named, top, env, foreign) => {
         const tree: Record<string, unknown> = {
           apps: Object.fromEntries(Object.entries(named).map(([name, keys]) => [name, nested(keys)])),
         };
@@ -58,8 +72,8 @@ it('answers whatever is written with a configuration or with problems that have 
           `SUPERVISOR__${key.toUpperCase().replaceAll('.', '__')}`,
           value,
         ]);
-        for (const line of refusal(() => loadConfig(file, { env: Object.fromEntries(variables) })))
-          expect(line).toMatch(PROBLEM);
+        const all = { ...Object.fromEntries(variables), ...foreign };
+        for (const line of refusal(() => loadConfig(file, { env: all }))) expect(line).toMatch(PROBLEM);
       },
     ),
     { numRuns: 300 },

@@ -23,6 +23,12 @@ const GOOD = [
   'apps: { a: { command: [x], stop: { grace: 1h30m }, recycle: { jitter: 12.5%, max_memory: 1.5 GiB, max_age: null } } }',
   'apps: { a: { command: [x] }, b: { command: [x], depends_on: [a] }, c: { command: [x], depends_on: { a: started } } }',
   'apps: {}\nlog: { level: silent, format: plain, rotate: { size: 1M, keep: 0 } }\ncontrol: { port: 0, auth: none }\n',
+  'apps: {}\nlimits: { memory: auto, cpu: 0.5, gpu_memory: 8GiB }\nsensing: { interval: 250ms }\n',
+  'apps: {}\npressure: { medium: 1000MiB, high: 3000MiB, critical: 3500.5 MB, cleanup: 12.5%, adaptive: true }\n',
+  'apps: {}\ncpu: { moderate: 1%, high: 2%, critical: 100% }\nplugins: [m.mjs]\n',
+  'apps: { a: { module: m.mjs, workers: { max: 3 }, scale: { headroom: 0, target: 0.5, up_cooldown: 0 } } }',
+  'apps: { a: { module: m.mjs, leak: { window: 1m, min_growth: 10KiB, recycle: true }, limits: { heap: 16MiB, memory: null } } }',
+  'apps: { a: { command: [x], leak: { recycle: true }, limits: { memory: 1GiB } } }',
 ];
 
 const BAD = [
@@ -44,6 +50,22 @@ const BAD = [
   'apps: { a: { command: [x], recycle: { max_requests: 3 } } }',
   'apps: { a: { script: s.mjs, port: 99999 } }',
   'apps: { a: { command: [x], workers: { min: 0 } } }',
+  'apps: {}\nlimits: { memory: 300 }',
+  'apps: {}\nlimits: { cpu: 0 }',
+  'apps: {}\nlimits: { cpu: two }',
+  'apps: {}\nlimits: { nofile: 3 }',
+  'apps: {}\nsensing: { interval: 1 }',
+  'apps: {}\npressure: { high: 70 }',
+  'apps: {}\npressure: { high: 0.7 }',
+  'apps: {}\npressure: { adaptive: 1 }',
+  'apps: {}\ncpu: { high: 0.8 }',
+  'apps: {}\nplugins: m.mjs',
+  'apps: { a: { module: m.mjs, scale: { headroom: -1 } } }',
+  'apps: { a: { module: m.mjs, scale: { target: 0 } } }',
+  'apps: { a: { module: m.mjs, leak: { min_growth: 1 } } }',
+  'apps: { a: { module: m.mjs, limits: { memory: auto } } }',
+  'apps: { a: { command: [x], scale: { headroom: 1 } } }',
+  'apps: { a: { command: [x], limits: { heap: 64MiB } } }',
 ];
 
 describe('the published schema', () => {
@@ -74,6 +96,26 @@ describe('the published schema', () => {
     }
     expect(keys).toBeGreaterThan(100);
   });
+});
+
+it('shows the defaults of resources as they are written', () => {
+  const { limits, sensing, pressure, cpu } = schema.properties as Record<string, { properties: object }>;
+  const defaults = ({ properties }: { properties: object }) =>
+    Object.fromEntries(Object.entries(properties).map(([key, node]) => [key, node.default]));
+  expect([limits, sensing, pressure, cpu].map((node) => defaults(node!))).toEqual([
+    { memory: 'auto', cpu: 'auto', gpu_memory: 'auto' },
+    { interval: '1s' },
+    {
+      medium: '50%',
+      high: '70%',
+      critical: '85%',
+      cleanup: '80%',
+      recycle: '90%',
+      emergency: '95%',
+      adaptive: false,
+    },
+    { moderate: '70%', high: '85%', critical: '95%' },
+  ]);
 });
 
 describe('docs/configuration.md', () => {

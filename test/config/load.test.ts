@@ -5,6 +5,7 @@ import { load } from './support.js';
 
 const MINUTE = 60_000;
 const MIB = 1024 ** 2;
+const SCALE = { headroom: 1.2, target: null, upWindowMs: 5000, upCooldownMs: 10_000, downWindowMs: 2 * MINUTE };
 
 describe('defaults', () => {
   it('of the file', () => {
@@ -24,6 +25,19 @@ describe('defaults', () => {
         defaultModel: null,
         allowedHosts: [],
       },
+      limits: { memoryBytes: null, cpuCores: null, gpuMemoryBytes: null },
+      sensing: { intervalMs: 1000 },
+      pressure: {
+        medium: { share: 0.5 },
+        high: { share: 0.7 },
+        critical: { share: 0.85 },
+        cleanup: { share: 0.8 },
+        recycle: { share: 0.9 },
+        emergency: { share: 0.95 },
+        adaptive: false,
+      },
+      cpu: { moderate: 0.7, high: 0.85, critical: 0.95 },
+      plugins: [],
       apps: [],
       hash: createHash('sha256').update('apps: {}\n').digest('hex'),
     });
@@ -61,6 +75,8 @@ describe('defaults', () => {
           maxMemoryBytes: null,
           maxConcurrent: 1,
         },
+        leak: { windowMs: 15 * MINUTE, minGrowthBytes: MIB, recycle: false },
+        limits: { memoryBytes: null, heapBytes: null },
         health: { wedgeMs: 10_000 },
         log: config.log,
         dependsOn: [],
@@ -71,6 +87,7 @@ describe('defaults', () => {
         batching: { maxSize: 32, maxDelayMs: 0 },
         queue: { max: 512 },
         idempotent: true,
+        scale: SCALE,
       },
     ]);
   });
@@ -85,6 +102,9 @@ describe('defaults', () => {
       port: 8080,
       ready: { timeoutMs: 30_000, probe: null },
       health: { wedgeMs: 30_000 },
+      leak: { windowMs: 15 * MINUTE, minGrowthBytes: MIB, recycle: false },
+      limits: { memoryBytes: null, heapBytes: null },
+      scale: SCALE,
     });
     expect(job).toMatchObject({
       kind: 'command',
@@ -92,6 +112,8 @@ describe('defaults', () => {
       overlap: false,
       ready: { timeoutMs: 30_000, probe: null },
       health: { wedgeMs: 0 },
+      leak: { windowMs: 15 * MINUTE, minGrowthBytes: MIB, recycle: false },
+      limits: { memoryBytes: null, heapBytes: null },
       recycle: { maxUsers: null, userKey: null, maxRequests: null, jitter: 0.1, maxConcurrent: 1 },
     });
   });
@@ -105,6 +127,11 @@ project: store
 log: { level: debug, format: plain, rotate: { size: 1MiB, keep: 2, max_age: 30d } }
 control: { host: 0.0.0.0, port: 9800, auth: token, allowed_hosts: [Shop.example.com] }
 inference: { host: 0.0.0.0, port: 8100, auth: token, max_body: 1MB, default_model: intents, allowed_hosts: [a, "::1"] }
+limits: { memory: 6GiB, cpu: 1.5, gpu_memory: 8GB }
+sensing: { interval: 500ms }
+pressure: { medium: 40%, high: 3000MiB, critical: 80%, cleanup: 3GB, recycle: 5GiB, emergency: 97.5%, adaptive: true }
+cpu: { moderate: 60%, high: 70%, critical: 80% }
+plugins: [./s.mjs, models/one.mjs]
 apps:
   intents:
     kind: model
@@ -120,11 +147,14 @@ apps:
     batching: { max_size: 8, max_delay: 2ms }
     queue: { max: 10 }
     idempotent: false
+    scale: { headroom: 2, target: 1.5, up_window: 10s, up_cooldown: 0, down_window: 5m }
+    leak: { window: 1h, min_growth: 512KiB, recycle: true }
+    limits: { memory: 2GiB, heap: 256MiB }
     env: { VERSION: 1.10, DEBUG: true, EMPTY: '', FROM: here }
     env_file: [one.env, two.env]
     cwd: models
     args: [--port, 8080]
-    node_args: [--max-old-space-size=512]
+    node_args: [--trace-warnings]
     ready: { timeout: 10s }
     stop: { signal: SIGINT, grace: 1s }
     restart: { policy: on-failure, backoff: 50ms, max_backoff: 1s, max_restarts: 2, window: 5s, retry_after: 0 }
@@ -144,7 +174,9 @@ apps:
     kind: http
     command: [python3, server.py, 1.10]
     port: 8081
-    workers: 3
+    workers: { min: 1, max: 3 }
+    scale: { target: 4 }
+    limits: { memory: 1GiB }
     ready: { probe: "tcp://[::1]:5432" }
   job:
     command: [./bin/job, --verbose]
@@ -152,6 +184,8 @@ apps:
     cwd: tools
     ready: { probe: "log:listening on \\\\d+" }
     recycle: { max_age: 1d, max_memory: 100MB }
+    leak: { window: 24h }
+    limits: { memory: 200MB }
 `,
     {},
     {
@@ -176,6 +210,19 @@ apps:
       defaultModel: 'intents',
       allowedHosts: ['a', '::1'],
     },
+    limits: { memoryBytes: 6144 * MIB, cpuCores: 1.5, gpuMemoryBytes: 8_000_000_000 },
+    sensing: { intervalMs: 500 },
+    pressure: {
+      medium: { share: 0.4 },
+      high: { bytes: 3000 * MIB },
+      critical: { share: 0.8 },
+      cleanup: { bytes: 3_000_000_000 },
+      recycle: { bytes: 5120 * MIB },
+      emergency: { share: 0.975 },
+      adaptive: true,
+    },
+    cpu: { moderate: 0.6, high: 0.7, critical: 0.8 },
+    plugins: [path.join(dir, 's.mjs'), path.join(dir, 'models/one.mjs')],
   });
   const [intents, web, native, job] = config.apps;
   expect(intents).toEqual({
@@ -196,7 +243,7 @@ apps:
     env: { A: '1', B: 'two', VERSION: '1.10', DEBUG: 'true', EMPTY: '', FROM: 'here' },
     cwd: path.join(dir, 'models'),
     args: ['--port', '8080'],
-    nodeArgs: ['--max-old-space-size=512'],
+    nodeArgs: ['--trace-warnings'],
     ready: { timeoutMs: 10_000, probe: null },
     stop: { signal: 'SIGINT', graceMs: 1000 },
     restart: {
@@ -216,6 +263,9 @@ apps:
       maxMemoryBytes: 1024 * MIB,
       maxConcurrent: 2,
     },
+    scale: { headroom: 2, target: 1.5, upWindowMs: 10_000, upCooldownMs: 0, downWindowMs: 5 * MINUTE },
+    leak: { windowMs: 60 * MINUTE, minGrowthBytes: 512 * 1024, recycle: true },
+    limits: { memoryBytes: 2048 * MIB, heapBytes: 256 * MIB },
     health: { wedgeMs: 20_000 },
     log: { level: 'error', format: 'plain', rotate: { sizeBytes: MIB, keep: 9, maxAgeMs: 30 * 24 * 60 * MINUTE } },
     dependsOn: [{ app: 'web', condition: 'ready' }],
@@ -232,7 +282,9 @@ apps:
   expect(native).toMatchObject({
     kind: 'http',
     runs: { command: ['python3', 'server.py', '1.10'] },
-    workers: { min: 3, max: 3 },
+    workers: { min: 1, max: 3 },
+    scale: { ...SCALE, target: 4 },
+    limits: { memoryBytes: 1024 * MIB, heapBytes: null },
     ready: { probe: { kind: 'tcp', host: '::1', port: 5432 } },
   });
   expect(job).toMatchObject({
@@ -242,7 +294,10 @@ apps:
     cwd: path.join(dir, 'tools'),
     ready: { probe: { kind: 'log', pattern: 'listening on \\d+' } },
     recycle: { maxAgeMs: 1440 * MINUTE, maxMemoryBytes: 100_000_000 },
+    leak: { windowMs: 1440 * MINUTE },
+    limits: { memoryBytes: 200_000_000, heapBytes: null },
   });
+  expect(job).not.toHaveProperty('scale');
 });
 
 it('keeps the order of the file where names look like numbers', () => {
@@ -310,12 +365,26 @@ it.each([
   expect(load('apps: {}', {}, {}, { folder }).config.project).toBe(project);
 });
 
-it('warns of what may surprise', () => {
-  const { warnings } = load(
-    'apps:\n  a: { module: m.mjs, health: { wedge: 1s } }\n  b: { command: [x], node_args: [--inspect] }\n',
-  );
-  expect(warnings).toEqual([
-    expect.stringMatching(/supervisor\.yaml:2:40 apps\.a\.health\.wedge: below 3s/),
-    expect.stringMatching(/supervisor\.yaml:3:33 apps\.b\.node_args: has no effect on a command/),
-  ]);
+describe('warns of what may surprise', () => {
+  it.each<[app: string, warning: string]>([
+    ['module: m.mjs, health: { wedge: 1s }', '40 apps.a.health.wedge: below 3s'],
+    ['command: [x], node_args: [--inspect]', '33 apps.a.node_args: has no effect on a command'],
+    ['module: m.mjs, scale: { headroom: 2 }', '30 apps.a.scale: has no effect: the size is fixed'],
+    ['script: s.mjs, port: 80, workers: 3, scale: {}', '52 apps.a.scale: has no effect: the size is fixed'],
+    ['module: m.mjs, workers: { min: 2, max: 2 }, scale: {}', '59 apps.a.scale: has no effect: the size is fixed'],
+    ['command: [x], workers: { min: 2, max: 4 }', '31 apps.a.workers: a command stays at `min` (2) until it is scaled'],
+    ['kind: http, command: [x], port: 80, limits: { heap: 1GiB }', '60 apps.a.limits.heap: has no effect on a command'],
+  ])('%s', (app, warning) => {
+    const { warnings } = load(`apps:\n  a: { ${app} }\n`);
+    expect(warnings).toEqual([expect.stringContaining(`supervisor.yaml:2:${warning}`)]);
+  });
+
+  it.each([
+    'module: m.mjs, workers: { min: 0 }, scale: { headroom: 2 }',
+    'script: s.mjs, port: 80, workers: { min: 1, max: 2 }, scale: {}',
+    'script: s.mjs, port: 80, limits: { heap: 1GiB }',
+    'command: [x], workers: { min: 2, max: 2 }',
+  ])('and not of %s', (app) => {
+    expect(load(`apps:\n  a: { ${app} }\n`).warnings).toEqual([]);
+  });
 });

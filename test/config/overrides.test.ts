@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { load, problemsOf } from './support.js';
 
@@ -48,6 +49,44 @@ describe('SUPERVISOR__ names', () => {
     });
   });
 
+  it('set what the box and an app may use', () => {
+    const { config, dir } = load(FILE, {
+      SUPERVISOR__LIMITS__MEMORY: '2GiB',
+      SUPERVISOR__LIMITS__CPU: '0.5',
+      SUPERVISOR__LIMITS__GPU_MEMORY: 'auto',
+      SUPERVISOR__SENSING__INTERVAL: '250ms',
+      SUPERVISOR__PRESSURE__HIGH: '1500MiB',
+      SUPERVISOR__PRESSURE__CLEANUP: '70%',
+      SUPERVISOR__PRESSURE__ADAPTIVE: 'true',
+      SUPERVISOR__CPU__MODERATE: '60%',
+      SUPERVISOR__PLUGINS: '[./m.mjs, s.mjs]',
+      SUPERVISOR__APPS__INTENTS__WORKERS__MAX: '4',
+      SUPERVISOR__APPS__INTENTS__SCALE__HEADROOM: '0.75',
+      SUPERVISOR__APPS__INTENTS__SCALE__TARGET: '2',
+      SUPERVISOR__APPS__INTENTS__SCALE__DOWN_WINDOW: '30s',
+      SUPERVISOR__APPS__INTENTS__LIMITS__HEAP: '128MiB',
+      SUPERVISOR__APPS__MY_APP_V2__LIMITS__MEMORY: '1GB',
+      SUPERVISOR__APPS__MY_APP_V2__LEAK__WINDOW: '5m',
+      SUPERVISOR__APPS__WEB__LEAK__MIN_GROWTH: '3MiB',
+      SUPERVISOR__APPS__WEB__LEAK__RECYCLE: 'true',
+    });
+    expect(config).toMatchObject({
+      limits: { memoryBytes: 2 * 1024 ** 3, cpuCores: 0.5, gpuMemoryBytes: null },
+      sensing: { intervalMs: 250 },
+      pressure: { high: { bytes: 1500 * 1024 ** 2 }, cleanup: { share: 0.7 }, adaptive: true },
+      cpu: { moderate: 0.6, high: 0.85 },
+      plugins: [path.join(dir, 'm.mjs'), path.join(dir, 's.mjs')],
+      apps: [
+        {
+          scale: { headroom: 0.75, target: 2, upWindowMs: 5000, downWindowMs: 30_000 },
+          limits: { memoryBytes: null, heapBytes: 128 * 1024 ** 2 },
+        },
+        { limits: { memoryBytes: 1_000_000_000 }, leak: { windowMs: 300_000 } },
+        { leak: { windowMs: 900_000, minGrowthBytes: 3 * 1024 ** 2, recycle: true } },
+      ],
+    });
+  });
+
   it('reach the keys of a version, and names that hold the separator', () => {
     const { config } = load('apps:\n  a: { command: [x] }\n  a__b: { versions: { v1.5: { module: m.mjs } } }\n', {
       SUPERVISOR__APPS__A__B__VERSIONS__V1_5__OPTIONS__DEVICE: 'gpu',
@@ -94,6 +133,25 @@ describe('SUPERVISOR__ names', () => {
     ['SUPERVISOR__APPS__WEB__DEPENDS_ON', '[SECRET]', 'apps.web.depends_on[0]: there is no app'],
     ['SUPERVISOR__APPS__WEB__KIND', 'SECRET', 'apps.web.kind: must be one of `model`, `http`, `command`'],
     [
+      'SUPERVISOR__LIMITS__MEMORY',
+      'SECRET',
+      'limits.memory: write a number with B, KiB, MiB, GiB or KB, MB, GB, such as 512MiB, or auto',
+    ],
+    ['SUPERVISOR__LIMITS__CPU', '77000', 'limits.cpu: must be a number from 0.1 to 4096, or auto'],
+    [
+      'SUPERVISOR__PRESSURE__HIGH',
+      '77',
+      'pressure.high: write a share of the memory limit, such as 70%, or a size, such as 3000MiB',
+    ],
+    [
+      'SUPERVISOR__PRESSURE__HIGH',
+      '7%',
+      'pressure.high: must be above `pressure.medium` (50% by default): raise it, or lower that',
+    ],
+    ['SUPERVISOR__PLUGINS', '[SECRET.mjs]', "plugins[0]: there is no file; paths are relative to the file's folder"],
+    ['SUPERVISOR__APPS__MY_APP_V2__SCALE__HEADROOM', '1', 'names no key'],
+    ['SUPERVISOR__APPS__INTENTS__WORKERS__MIN', '77', 'apps.intents.workers.min: `min` must not be above `max`'],
+    [
       'SUPERVISOR__APPS__WEB__PORT',
       '9700',
       'apps.web.port: is the port of `control` (by default) too: each needs its own',
@@ -126,44 +184,6 @@ describe('SUPERVISOR__ names', () => {
       'supervisor.yaml:2:1',
       'SUPERVISOR__A',
       'SUPERVISOR__B',
-    ]);
-  });
-});
-
-describe('aliases', () => {
-  it('lie over the file and under SUPERVISOR__ names', () => {
-    const { config } = load(FILE, {
-      MAX_USERS_PER_PROCESS: '50',
-      PROCESS_RECYCLE_INTERVAL: '4',
-      SUPERVISOR__APPS__WEB__RECYCLE__MAX_USERS: '7',
-    });
-    expect(config.apps.map(({ recycle }) => [recycle.maxUsers, recycle.maxAgeMs])).toEqual([
-      [50, 14_400_000],
-      [null, 14_400_000],
-      [7, 14_400_000],
-    ]);
-  });
-
-  it('MAX_USERS_PER_PROCESS leaves http apps without a user key alone, and says so', () => {
-    const { config, warnings } = load('apps: { web: { script: s.mjs, port: 80 } }', { MAX_USERS_PER_PROCESS: '50' });
-    expect(config.apps[0]!.recycle.maxUsers).toBeNull();
-    expect(warnings).toEqual([
-      'MAX_USERS_PER_PROCESS does not apply to apps.web: it has no `recycle.user_key` that would tell users apart',
-    ]);
-  });
-
-  it('PROCESS_RECYCLE_INTERVAL is in hours, or a duration of its own', () => {
-    const age = (value: string) =>
-      load('apps: { a: { command: [x] } }', { PROCESS_RECYCLE_INTERVAL: value }).config.apps[0]!.recycle.maxAgeMs;
-    expect([age('0.5'), age('90m'), age(' ')]).toEqual([1_800_000, 5_400_000, null]);
-  });
-
-  it('are named where their values are wrong', () => {
-    expect(
-      problemsOf('apps: { a: { module: m.mjs } }', { MAX_USERS_PER_PROCESS: 'SECRET', PROCESS_RECYCLE_INTERVAL: '-1' }),
-    ).toEqual([
-      'MAX_USERS_PER_PROCESS apps.a.recycle.max_users: must be a whole number',
-      'PROCESS_RECYCLE_INTERVAL apps.a.recycle.max_age: write numbers with d, h, m, s or ms, such as 90s or 1h30m',
     ]);
   });
 });

@@ -1,0 +1,42 @@
+/** The raw values of a file while the environment is laid over them. */
+import { type Place, place } from './source.js';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Values and their places; overrides change both. */
+export interface Draft {
+  value: Record<string, unknown>;
+  place: Place;
+}
+
+/** Sets one key, and the maps above it where there are none. The variable is what problems with it are told about. */
+export function set(draft: Draft, path: readonly string[], value: unknown, variable: string): void {
+  let parent = draft.value;
+  let at = draft.place;
+  for (const [index, step] of path.entries()) {
+    const last = index === path.length - 1;
+    const before = Object.hasOwn(parent, step) ? parent[step] : undefined;
+    const child = (last ? undefined : at.children.get(step)) ?? place(at.key, at.value, variable);
+    at.children.set(step, child);
+    at = child;
+    if (last) {
+      parent[step] = value;
+      return;
+    }
+    const map = isMap(before)
+      ? { ...before }
+      : before === undefined
+        ? {}
+        : step === 'workers'
+          ? { min: before, max: before }
+          : null;
+    // Something else stands where a map should be: the file's own error says so.
+    if (map === null) return;
+    parent[step] = map;
+    parent = map;
+  }
+}
+
+export function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
