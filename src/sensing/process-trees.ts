@@ -1,109 +1,134 @@
-import { listPids, type MemorySample, readStat, readStatm, type StatSample, TICKS_PER_SECOND } from './procfs.js';
+import { Descendants } from './descendants.js';
+import { type Footprint, Footprints } from './footprints.js';
+import { type ProcessStat, type ResidentMemory, readStat, readStatm, TICKS_PER_SECOND } from './procfs.js';
+import type { TreeSample } from './snapshot.js';
 
-/** What one worker's process and all its descendants use. */
-export interface TreeSample {
-  /** Σ of private pages + the largest share of shared ones: pages that a forked child shares with its parent count once. */
-  memoryBytes: number;
-  /** Of one core; null in the first sample. */
-  cpuPercent: number | null;
-  processes: number;
+/** One process at one tick. */
+interface Look {
+  stat: ProcessStat;
+  /** CPU time since the tick before; null where there was none, or where it went backwards. */
+  spentTicks: number | null;
+  /** Seen for the first time. */
+  fresh: boolean;
 }
 
-/** How often every process on the machine is looked at again, not only new ones: a reused pid hides from the faster look. */
-const FULL_SCAN_EVERY = 30;
+/** Where the CPU time of a process stood. */
+interface CpuMark {
+  ticks: number;
+  startTicks: number;
+}
 
-/**
- * Samples process trees. Descendants are found by process group (every worker leads one) and, for those that left the group, by parent.
- * Which group and parent a process has is read once when its pid first shows up: on a box with a thousand processes that is what keeps a tick cheap.
- */
+/** Samples workers: what the process of each and all its descendants use. */
 export class ProcessTrees {
-  readonly #known = new Map<number, { ppid: number; pgrp: number }>();
-  readonly #cpu = new Map<number, { ticks: number; startTicks: number }>();
-  #ticks = 0;
+  readonly #descendants: Descendants;
+  readonly #footprints: Footprints;
+  #cpu = new Map<number, CpuMark>();
   #lastAt: number | null = null;
 
-  constructor(private readonly root = '/proc') {}
+  constructor(private readonly root = '/proc') {
+    this.#descendants = new Descendants(root);
+    this.#footprints = new Footprints(root);
+  }
 
-  /** @param roots pids of group leaders @param now monotonic ms */
-  sample(roots: readonly number[], now: number): Map<number, TreeSample> {
-    const trees = this.#trees(roots);
+  /**
+   * @param leaders pids of group leaders
+   * @param now monotonic ms
+   * @returns what is gone is left out
+   * @throws Error without /proc
+   */
+  sample(leaders: readonly number[], now: number): Map<number, TreeSample> {
+    return this.sampleWith(null, leaders, now).trees;
+  }
+
+  /** The same, and one process without its descendants: ours, whose descendants the workers are. */
+  sampleWith(
+    alone: number | null,
+    leaders: readonly number[],
+    now: number,
+  ): { trees: Map<number, TreeSample>; alone: TreeSample | null } {
+    const groups = this.#descendants.of(leaders);
     const elapsedS = this.#lastAt === null ? null : (now - this.#lastAt) / 1000;
     this.#lastAt = now;
-    const samples = new Map<number, TreeSample>();
-    const seen = new Set<number>();
-    for (const [leader, pids] of trees) {
-      const memory = new TreeMemory();
-      let ticks = 0;
-      let complete = elapsedS !== null && elapsedS > 0;
-      for (const pid of pids) {
-        const stat = readStat(pid, this.root);
-        if (!stat || !memory.add(this.#memory(stat, pids.length))) continue;
-        seen.add(pid);
-        const before = this.#cpu.get(pid);
-        if (before?.startTicks === stat.startTicks) ticks += stat.cpuTicks - before.ticks;
-        else if (pid === leader) complete = false;
-        else ticks += stat.cpuTicks;
-        this.#cpu.set(pid, { ticks: stat.cpuTicks, startTicks: stat.startTicks });
-      }
-      if (memory.processes === 0) continue;
-      samples.set(leader, {
-        memoryBytes: memory.bytes,
-        cpuPercent: complete ? Math.round((ticks / TICKS_PER_SECOND / (elapsedS as number)) * 1000) / 10 : null,
-        processes: memory.processes,
-      });
+    const looks = this.#look([...groups.values()].flat().concat(alone ?? []));
+    this.#footprints.tick(
+      [...looks.values()].map(({ stat }) => stat),
+      now,
+    );
+    const trees = new Map<number, TreeSample>();
+    for (const [leader, pids] of groups) {
+      const tree = this.#tree(leader, pids, looks, elapsedS);
+      if (tree) trees.set(leader, tree);
     }
-    for (const pid of this.#cpu.keys()) if (!seen.has(pid)) this.#cpu.delete(pid);
-    return samples;
+    return { trees, alone: alone === null ? null : this.#tree(alone, [alone], looks, elapsedS) };
   }
 
   /** Memory alone, for workers that should be looked at between two full samples. Those that are gone are left out. */
-  memory(roots: readonly number[]): Map<number, number> {
+  memory(leaders: readonly number[]): Map<number, number> {
     const bytes = new Map<number, number>();
-    for (const [leader, pids] of this.#trees(roots)) {
+    for (const [leader, pids] of this.#descendants.of(leaders)) {
       const memory = new TreeMemory();
       for (const pid of pids) {
         const stat = readStat(pid, this.root);
-        if (stat) memory.add(this.#memory(stat, pids.length));
+        if (stat) memory.add(this.#resident(stat, pids.length === 1));
       }
       if (memory.processes > 0) bytes.set(leader, memory.bytes);
     }
     return bytes;
   }
 
-  /** A process without company shares with nobody that is counted here: the second file would tell nothing. */
-  #memory(stat: StatSample, processes: number): MemorySample | null {
-    return processes === 1 ? { rssBytes: stat.rssBytes, sharedBytes: 0 } : readStatm(stat.pid, this.root);
-  }
-
-  #trees(roots: readonly number[]): Map<number, number[]> {
-    if (this.#ticks++ % FULL_SCAN_EVERY === 0) this.#known.clear();
-    const pids = listPids(this.root);
-    const alive = new Set(pids);
-    for (const pid of this.#known.keys()) if (!alive.has(pid)) this.#known.delete(pid);
+  #look(pids: readonly number[]): Map<number, Look> {
+    const looks = new Map<number, Look>();
+    const cpu = new Map<number, CpuMark>();
     for (const pid of pids) {
-      if (this.#known.has(pid)) continue;
+      if (looks.has(pid)) continue;
       const stat = readStat(pid, this.root);
-      if (stat) this.#known.set(pid, { ppid: stat.ppid, pgrp: stat.pgrp });
+      if (!stat) continue;
+      const before = this.#cpu.get(pid);
+      const fresh = before?.startTicks !== stat.startTicks;
+      const spentTicks = stat.cpuTicks - (fresh ? 0 : before.ticks);
+      looks.set(pid, { stat, fresh, spentTicks: spentTicks < 0 ? null : spentTicks });
+      cpu.set(pid, { ticks: stat.cpuTicks, startTicks: stat.startTicks });
     }
-    const trees = new Map<number, number[]>(roots.map((root) => [root, []]));
-    const owner = new Map<number, number | null>(roots.map((root) => [root, root]));
-    for (const [pid, { pgrp }] of this.#known) if (trees.has(pgrp)) owner.set(pid, pgrp);
-    for (const pid of this.#known.keys()) {
-      const leader = this.#ownerOf(pid, owner);
-      if (leader !== null) trees.get(leader)?.push(pid);
-    }
-    return trees;
+    this.#cpu = cpu;
+    return looks;
   }
 
-  #ownerOf(pid: number, owner: Map<number, number | null>): number | null {
-    const known = owner.get(pid);
-    if (known !== undefined) return known;
-    // Marked before the climb: a parent that was read at another moment could close a circle.
-    owner.set(pid, null);
-    const parent = this.#known.get(pid)?.ppid;
-    const leader = parent === undefined || parent <= 1 ? null : this.#ownerOf(parent, owner);
-    owner.set(pid, leader);
-    return leader;
+  #tree(leader: number, pids: readonly number[], looks: Map<number, Look>, elapsedS: number | null): TreeSample | null {
+    const memory = new TreeMemory();
+    const own = new OwnMemory();
+    const tree = { vmsBytes: 0, threads: 0 };
+    let ticks: number | null = elapsedS !== null && elapsedS > 0 ? 0 : null;
+    for (const pid of pids) {
+      const look = looks.get(pid);
+      if (!look) continue;
+      const { stat, fresh, spentTicks } = look;
+      const footprint = this.#footprints.of(stat);
+      const resident = this.#resident(stat, pids.length === 1 && footprint?.pssBytes != null);
+      if (!resident) continue;
+      memory.add(resident);
+      own.add(footprint, stat, resident);
+      tree.vmsBytes += stat.vmsBytes;
+      tree.threads += stat.threads;
+      // What a child has used since its birth it has used since the last tick; the leader may have been here for longer.
+      const known = spentTicks !== null && !(fresh && pid === leader);
+      ticks = ticks === null || !known ? null : ticks + spentTicks;
+    }
+    if (memory.processes === 0) return null;
+    return {
+      memoryBytes: memory.bytes,
+      ownBytes: own.bytes,
+      pssBytes: own.pssBytes,
+      ussBytes: own.ussBytes,
+      openFiles: own.openFiles,
+      ...tree,
+      cpuPercent: ticks === null ? null : Math.round((ticks / TICKS_PER_SECOND / (elapsedS as number)) * 1000) / 10,
+      processes: memory.processes,
+    };
+  }
+
+  /** A process without company shares with nobody that is counted here: the second file would tell nothing. */
+  #resident(stat: ProcessStat, sharesWithNobody: boolean): ResidentMemory | null {
+    return sharesWithNobody ? { rssBytes: stat.rssBytes, sharedBytes: 0 } : readStatm(stat.pid, this.root);
   }
 }
 
@@ -117,12 +142,32 @@ class TreeMemory {
     return this.#privateBytes + this.#sharedBytes;
   }
 
-  /** False when there was nothing to add. */
-  add(memory: MemorySample | null): boolean {
-    if (!memory) return false;
+  add(memory: ResidentMemory | null): void {
+    if (!memory) return;
     this.processes++;
     this.#privateBytes += memory.rssBytes - memory.sharedBytes;
     this.#sharedBytes = Math.max(this.#sharedBytes, memory.sharedBytes);
-    return true;
   }
+}
+
+/** Sums over the processes of a tree; one of which something is not known leaves the sum unknown. */
+class OwnMemory {
+  bytes = 0;
+  pssBytes: number | null = 0;
+  ussBytes: number | null = 0;
+  openFiles: number | null = 0;
+
+  add(footprint: Footprint | null, stat: ProcessStat, resident: ResidentMemory): void {
+    this.pssBytes = plus(this.pssBytes, footprint?.pssBytes);
+    this.ussBytes = plus(this.ussBytes, footprint?.ussBytes);
+    this.openFiles = plus(this.openFiles, footprint?.openFiles);
+    this.bytes +=
+      footprint?.pssBytes == null
+        ? resident.rssBytes - resident.sharedBytes
+        : Math.max(0, footprint.pssBytes + stat.rssBytes - footprint.rssBytes);
+  }
+}
+
+function plus(sum: number | null, value: number | null | undefined): number | null {
+  return sum === null || value == null ? null : sum + value;
 }

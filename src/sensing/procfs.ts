@@ -1,50 +1,82 @@
-import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readSync, statfsSync, statSync } from 'node:fs';
+import { count } from './text-files.js';
 
-/** One process, from /proc/<pid>/stat and statm. */
-export interface ProcessSample {
+/** One process, from /proc/<pid>/stat. */
+export interface ProcessStat {
   pid: number;
   ppid: number;
   pgrp: number;
   /** Clock ticks since boot; with the pid it names a process for good. */
   startTicks: number;
   cpuTicks: number;
+  threads: number;
+  vmsBytes: number;
+  rssBytes: number;
+}
+
+/** From /proc/<pid>/statm. */
+export interface ResidentMemory {
   rssBytes: number;
   /** Of rssBytes, pages that other processes may share: mapped files and shared memory. */
   sharedBytes: number;
+}
+
+/** From /proc/<pid>/smaps_rollup. */
+export interface ProportionalMemory {
+  /** Each page divided by the number of processes that have it. */
+  pssBytes: number;
+  /** Pages that no other process has. */
+  ussBytes: number;
 }
 
 /** USER_HZ and the page size are fixed on the platforms that Node supports (x86-64; arm64 kernels with 4 KiB pages). */
 const PAGE_BYTES = 4096;
 export const TICKS_PER_SECOND = 100;
 
-export type MemorySample = Pick<ProcessSample, 'rssBytes' | 'sharedBytes'>;
-export type StatSample = Omit<ProcessSample, 'sharedBytes'>;
-
 /** Null when the process is gone. */
-export function readStat(pid: number, root = '/proc'): StatSample | null {
+export function readStat(pid: number, root = '/proc'): ProcessStat | null {
   const text = read(`${root}/${pid}/stat`);
   if (text === null) return null;
   // The command's name stands in parentheses and may itself hold spaces and parentheses (proc(5)).
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  const field = (number: number) => Number(fields[number - 3]);
-  const sample = {
-    pid,
-    ppid: field(4),
-    pgrp: field(5),
-    startTicks: field(22),
-    cpuTicks: field(14) + field(15),
-    rssBytes: field(24) * PAGE_BYTES,
-  };
-  return Number.isFinite(sample.startTicks) && Number.isFinite(sample.cpuTicks) ? sample : null;
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ', 24 - 2);
+  const field = (number: number) => count(fields[number - 3]);
+  const [ppid, pgrp, userTicks, systemTicks, threads] = [field(4), field(5), field(14), field(15), field(20)];
+  const [startTicks, vmsBytes, residentBytes] = [field(22), field(23), bytesOf(fields[24 - 3])];
+  if (ppid === null || pgrp === null || userTicks === null || systemTicks === null || threads === null) return null;
+  if (startTicks === null || vmsBytes === null || residentBytes === null) return null;
+  return { pid, ppid, pgrp, startTicks, cpuTicks: userTicks + systemTicks, threads, vmsBytes, rssBytes: residentBytes };
 }
 
 /** Null when the process is gone. */
-export function readStatm(pid: number, root = '/proc'): MemorySample | null {
-  const text = read(`${root}/${pid}/statm`);
+export function readStatm(pid: number, root = '/proc'): ResidentMemory | null {
+  const [, resident, shared] = read(`${root}/${pid}/statm`)?.split(' ') ?? [];
+  const [rssBytes, sharedBytes] = [bytesOf(resident), bytesOf(shared)];
+  return rssBytes === null || sharedBytes === null || sharedBytes > rssBytes ? null : { rssBytes, sharedBytes };
+}
+
+/** Walks all mappings: 0.3 to 0.8 ms for a Node process. Null when the process is gone, or somebody else's. */
+export function readProportional(pid: number, root = '/proc'): ProportionalMemory | null {
+  const text = read(`${root}/${pid}/smaps_rollup`);
   if (text === null) return null;
-  const [, resident, shared] = text.split(' ').map(Number);
-  if (!Number.isFinite(resident) || !Number.isFinite(shared)) return null;
-  return { rssBytes: (resident as number) * PAGE_BYTES, sharedBytes: (shared as number) * PAGE_BYTES };
+  const bytes = (key: string) => {
+    const kib = count(new RegExp(`^${key}: +(\\d+) kB$`, 'm').exec(text)?.[1]);
+    return kib === null ? null : kib * 1024;
+  };
+  const [pssBytes, clean, dirty] = [bytes('Pss'), bytes('Private_Clean'), bytes('Private_Dirty')];
+  return pssBytes === null || clean === null || dirty === null ? null : { pssBytes, ussBytes: clean + dirty };
+}
+
+/**
+ * How to count the open files of a process. Null when the process is gone, or somebody else's. Since Linux 6.2 the folder's size is
+ * the answer: of 10,000 files in 0.01 ms instead of the 11 ms that it takes to list them.
+ */
+export function openFilesCounter(root = '/proc'): (pid: number) => number | null {
+  const folderSize = (pid: number | 'self') => statSync(`${root}/${pid}/fd`).size;
+  const listed = (pid: number) => readdirSync(`${root}/${pid}/fd`).length;
+  const count = orNull(() => statfsSync(root).type === PROC_SUPER_MAGIC && folderSize('self') > 0)
+    ? folderSize
+    : listed;
+  return (pid) => orNull(() => count(pid));
 }
 
 export function listPids(root = '/proc'): number[] {
@@ -54,6 +86,21 @@ export function listPids(root = '/proc'): number[] {
     if (pid > 0) pids.push(pid);
   }
   return pids;
+}
+
+const PROC_SUPER_MAGIC = 0x9fa0;
+
+function orNull<T>(look: () => T): T | null {
+  try {
+    return look();
+  } catch {
+    return null;
+  }
+}
+
+function bytesOf(pages: string | undefined): number | null {
+  const number = count(pages);
+  return number === null ? null : number * PAGE_BYTES;
 }
 
 /** Longer than any line of stat or statm. Shared: reads are synchronous, and a fresh buffer a read would be most of its cost. */

@@ -1,0 +1,101 @@
+import { type ChildProcess, execFile } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import path from 'node:path';
+import type { Clock } from '../clock.js';
+import { messageOf } from '../errors.js';
+import type { GpuSample } from './snapshot.js';
+import { count } from './text-files.js';
+
+const QUERY = ['--query-gpu=name,memory.total,memory.used,utilization.gpu', '--format=csv,noheader,nounits'];
+const MIB = 1024 ** 2;
+const EVERY_MS = 5000;
+/** One that just failed, most likely for a driver that is broken, fails again. */
+const RETRY_MS = 60_000;
+const TIMEOUT_MS = 4000;
+/** A child that hangs in its driver can't even be killed: then no answer is the answer. */
+const STALE_MS = 15_000;
+
+/** What nvidia-smi says. It takes long, so it runs in the background, and what it said last counts. */
+export class Gpus {
+  #child: ChildProcess | null = null;
+  #startedAt = Number.NEGATIVE_INFINITY;
+  #answer: { at: number; samples: readonly GpuSample[] | Error } | null = null;
+
+  /** @param command null: there is none */
+  constructor(
+    private readonly command: string | null,
+    private readonly clock: Clock,
+    private readonly timeoutMs = TIMEOUT_MS,
+  ) {}
+
+  /** Null without GPUs, and before the first answer. @throws Error where nvidia-smi failed */
+  read(): readonly GpuSample[] | null {
+    if (this.command === null) return null;
+    const now = this.clock.now();
+    const failed = this.#answer?.samples instanceof Error;
+    if (this.#child === null && now - this.#startedAt >= (failed ? RETRY_MS : EVERY_MS)) this.#ask(this.command, now);
+    if (this.#child !== null && now - this.#startedAt > STALE_MS)
+      throw new Error(`${this.command} has not answered for ${Math.round((now - this.#startedAt) / 1000)} s`);
+    if (this.#answer?.samples instanceof Error) throw this.#answer.samples;
+    return this.#answer === null || now - this.#answer.at > STALE_MS ? null : this.#answer.samples;
+  }
+
+  close(): void {
+    const child = this.#child;
+    child?.kill('SIGKILL');
+    // One that can't be killed would keep the program alive by its pipes.
+    child?.stdout?.destroy();
+    child?.stderr?.destroy();
+  }
+
+  #ask(command: string, now: number): void {
+    this.#startedAt = now;
+    const child = execFile(command, QUERY, { timeout: this.timeoutMs, killSignal: 'SIGKILL' }, (error, stdout) => {
+      this.#child = null;
+      this.#answer = { at: this.clock.now(), samples: error ? reasonOf(error, stdout) : parse(stdout) };
+    });
+    this.#child = child;
+    child.unref();
+  }
+}
+
+/** The first nvidia-smi on the PATH; not one that happens to lie in the current folder. */
+export function findNvidiaSmi(searchPath = process.env.PATH ?? ''): string | null {
+  for (const dir of searchPath.split(path.delimiter)) {
+    if (!path.isAbsolute(dir)) continue;
+    const file = path.join(dir, 'nvidia-smi');
+    try {
+      accessSync(file, constants.X_OK);
+      return file;
+    } catch {
+      // Not in this folder.
+    }
+  }
+  return null;
+}
+
+/** nvidia-smi tells on stdout what is wrong. */
+function reasonOf(error: Error & { killed?: boolean }, stdout: string): Error {
+  if (error.killed) return new Error('nvidia-smi did not end in time');
+  const said = stdout.trim().split('\n')[0];
+  return new Error(said ? `nvidia-smi: ${said}` : messageOf(error));
+}
+
+/** Lines such as `NVIDIA A10G, 23028, 512, 37`; sizes in MiB, the share in percent or `[N/A]`. */
+function parse(stdout: string): readonly GpuSample[] | Error {
+  const lines = stdout.split('\n').filter((line) => line.trim() !== '');
+  const samples: GpuSample[] = [];
+  for (const line of lines) {
+    const [, name, total, used, share] = /^(.*\S)\s*,\s*(\d+)\s*,\s*(\d+)\s*,\s*([^,]+?)\s*$/.exec(line) ?? [];
+    const [totalMib, usedMib, percent] = [count(total), count(used), count(share)];
+    if (name === undefined || totalMib === null || usedMib === null)
+      return new Error(`nvidia-smi's answer is not understood: ${JSON.stringify(line.slice(0, 80))}`);
+    samples.push({
+      name,
+      totalBytes: totalMib * MIB,
+      usedBytes: usedMib * MIB,
+      share: percent === null || percent > 100 ? null : percent / 100,
+    });
+  }
+  return samples.length > 0 ? samples : new Error('nvidia-smi names no GPU');
+}
