@@ -18,6 +18,8 @@ export interface ModelLog {
 export interface ResourceSpec<R> {
   open(): R | Promise<R>;
   close?(resource: R): unknown;
+  /** It may be closed when memory runs out; the next `ctx.resource` of its name opens it again. Default false. */
+  reopens?: boolean;
 }
 
 export interface ModelContext {

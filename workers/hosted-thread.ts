@@ -4,7 +4,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { messageOf } from '../src/errors.js';
 import type { FromWorker, LoadMessage } from '../src/worker/protocol.js';
-import type { LoadResult, ThreadAbort, ThreadTask } from './thread-protocol.js';
+import type { LoadResult, ThreadNote, ThreadTask } from './thread-protocol.js';
 
 /** A thread that does not end in this time is in native code, where nothing can reach it but the end of the process. */
 const TERMINATE_DEADLINE_MS = 2000;
@@ -26,7 +26,7 @@ export class HostedThread {
   #asked = false;
 
   constructor(
-    options: { concurrency: number; resourceLimitsMb: number | null },
+    private readonly options: { concurrency: number; resourceLimitsMb: number | null },
     private readonly events: ThreadEvents,
   ) {
     this.#pool = new Piscina({
@@ -65,8 +65,8 @@ export class HostedThread {
     void this.#run({ type: 'predict', batch, inputs });
   }
 
-  abort(batch: number): void {
-    this.#port.postMessage({ type: 'abort', batch } satisfies ThreadAbort);
+  tell(note: ThreadNote): void {
+    this.#port.postMessage(note);
   }
 
   /** Unloads it, then terminates it. Asked again with less patience, it is terminated sooner. */
@@ -111,7 +111,7 @@ export class HostedThread {
     this.#pool.on('error', () => {});
     const [thread] = this.#pool.threads;
     thread?.once('error', (error) => {
-      this.#failure ??= messageOf(error);
+      this.#failure ??= this.#describe(error);
       process.stderr.write(`${(error as Error).stack ?? String(error)}\n`);
     });
     return new Promise((resolve) => {
@@ -124,5 +124,12 @@ export class HostedThread {
         });
       });
     });
+  }
+
+  #describe(error: unknown): string {
+    const { resourceLimitsMb } = this.options;
+    const full = (error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY';
+    if (!full) return messageOf(error);
+    return `its heap is full${resourceLimitsMb === null ? '' : `: limits.heap is ${resourceLimitsMb} MiB`}`;
   }
 }

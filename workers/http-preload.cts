@@ -5,8 +5,12 @@
 import diagnostics = require('node:diagnostics_channel');
 import type http = require('node:http');
 import net = require('node:net');
+import cleaning = require('../src/embed/cleaner.cjs');
+import vital = require('./vitals.cjs');
 
-import type { FromWorker, ToWorker } from '../src/worker/protocol.js' with { 'resolution-mode': 'import' };
+import type { CleanupMessage, FromWorker, ToWorker } from '../src/worker/protocol.js' with {
+  'resolution-mode': 'import',
+};
 
 // Without a handler Node opens the inspector on SIGUSR1.
 process.on('SIGUSR1', () => {});
@@ -100,8 +104,10 @@ function install(settings: Settings): void {
     }
   });
 
-  const beat = () => send({ type: 'heartbeat', requests, users: users.size, inFlight: inFlight() });
-  setInterval(beat, settings.heartbeatMs).unref();
+  new vital.VitalSigns().beat(settings.heartbeatMs, (vitals) => {
+    send({ type: 'heartbeat', requests, users: users.size, inFlight: inFlight(), vitals });
+  });
+  const cleaner = new cleaning.Cleaner();
 
   function drain(last: boolean): void {
     if (draining) return;
@@ -146,8 +152,17 @@ function install(settings: Settings): void {
     for (const session of sessions) session.close();
   }
 
+  function clean({ id, level }: CleanupMessage): void {
+    cleaner.clean(level).then(
+      (outcome) => send({ type: 'cleaned', id, level, ...outcome }),
+      // Nothing was measured; the master does not wait for ever.
+      () => {},
+    );
+  }
+
   process.on('message', (message: ToWorker) => {
     if (message?.type === 'drain') drain(message.last);
+    else if (message?.type === 'cleanup') clean(message);
   });
   // The master is gone: nobody restarts, routes or stops this worker any more.
   process.on('disconnect', () => process.exit(1));

@@ -1,52 +1,21 @@
-import { format } from 'node:util';
-import type { ModelContext, ModelLog, ResourceSpec } from '../src/define-model.js';
+import type { ModelContext, ResourceSpec } from '../src/define-model.js';
 import type { LoadMessage } from '../src/worker/protocol.js';
-
-const log: ModelLog = {
-  info: (...values) => void process.stdout.write(`${format(...values)}\n`),
-  warn: (...values) => void process.stderr.write(`${format(...values)}\n`),
-  error: (...values) => void process.stderr.write(`${format(...values)}\n`),
-};
-
-/** What a model opened through `ctx.resource`. */
-export class Resources {
-  readonly #open = new Map<string, { opening: Promise<unknown>; close: (resource: never) => unknown }>();
-
-  async open<R>(name: string, { open, close }: ResourceSpec<R>): Promise<R> {
-    const known = this.#open.get(name);
-    if (known) return (await known.opening) as R;
-    const opening = (async () => open())();
-    this.#open.set(name, { opening, close: close ?? (() => {}) });
-    try {
-      return await opening;
-    } catch (error) {
-      this.#open.delete(name);
-      throw error;
-    }
-  }
-
-  /** In the reverse order; one that does not close keeps none of the others open. */
-  async closeAll(): Promise<void> {
-    for (const [name, { opening, close }] of [...this.#open].reverse()) {
-      this.#open.delete(name);
-      try {
-        await close((await opening) as never);
-      } catch (error) {
-        log.error(`closing ${name} failed:`, error);
-      }
-    }
-  }
-}
+import { log } from './model-log.js';
+import type { Resources } from './model-resources.js';
 
 /** What a model gets to know. Its `signal` is made when it is asked for: most models never look at it. */
 export class Context implements ModelContext {
   readonly log = log;
   #controller: AbortController | null = null;
   #reason: Error | null = null;
+  /** Of a batch; made when it is asked for, as the signal is. */
+  #ended: { promise: Promise<void>; resolve: () => void } | null = null;
 
+  /** @param scope what it is about: the worker's whole life, or one batch */
   constructor(
     private readonly message: LoadMessage,
     private readonly resources: Resources,
+    private readonly scope: 'worker' | 'batch' = 'worker',
   ) {}
 
   get app(): string {
@@ -75,7 +44,8 @@ export class Context implements ModelContext {
     return this.#reason;
   }
 
-  readonly resource = <R>(name: string, spec: ResourceSpec<R>): Promise<R> => this.resources.open(name, spec);
+  readonly resource = <R>(name: string, spec: ResourceSpec<R>): Promise<R> =>
+    this.resources.open(name, spec, this.scope === 'batch' ? this.#whenEnded() : null);
 
   abort(reason: string): void {
     if (this.#reason) return;
@@ -83,8 +53,24 @@ export class Context implements ModelContext {
     this.#controller?.abort(this.#reason);
   }
 
+  /** The batch is over: it holds no resource any more. */
+  end(): void {
+    this.#ended?.resolve();
+  }
+
   /** One of its own for a batch; not bound to this one, since `AbortSignal.any` on a lasting signal keeps memory in Node 20. */
   forBatch(): Context {
-    return new Context(this.message, this.resources);
+    return new Context(this.message, this.resources, 'batch');
+  }
+
+  #whenEnded(): Promise<void> {
+    if (!this.#ended) {
+      let resolve!: () => void;
+      const promise = new Promise<void>((done) => {
+        resolve = done;
+      });
+      this.#ended = { promise, resolve };
+    }
+    return this.#ended.promise;
   }
 }

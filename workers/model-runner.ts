@@ -1,11 +1,23 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ModelDefinition } from '../src/define-model.js';
+import { registerCleanup } from '../src/embed/cleanup-hooks.cjs';
 import { messageOf } from '../src/errors.js';
-import type { Heartbeat, LoadMessage, ModelInfo, Outcome, ResultMessage } from '../src/worker/protocol.js';
-import { Context, Resources } from './model-context.js';
+import type {
+  CleanupLevel,
+  Heartbeat,
+  LoadMessage,
+  ModelInfo,
+  Outcome,
+  ResultMessage,
+} from '../src/worker/protocol.js';
+import { Context } from './model-context.js';
 import { importModel, infoOf, kind } from './model-module.js';
+import { Resources } from './model-resources.js';
 
 /** What is in flight when `unload` comes gets this long; the supervisor drains before it asks. */
 const IN_FLIGHT_DEADLINE_MS = 10_000;
+/** What the model's own cleanup gets before its resources are closed under it. */
+const OWN_CLEANUP_MS = 1500;
 
 /** One model of one worker, wherever it runs: in a process of its own or in a thread. */
 export class ModelRunner {
@@ -13,6 +25,7 @@ export class ModelRunner {
   #requests = 0;
   #model: unknown;
   #onIdle: (() => void) | null = null;
+  #withdrawCleanup: (() => void) | null = null;
 
   private constructor(
     private readonly definition: ModelDefinition,
@@ -28,6 +41,7 @@ export class ModelRunner {
     const runner = new ModelRunner(await importModel(message.module), context, resources);
     runner.#model = await runner.definition.load?.(context);
     await runner.#warmUp();
+    runner.#withdrawCleanup = registerCleanup((level) => runner.#cleanup(level), { name: 'cleanup' });
     return runner;
   }
 
@@ -35,8 +49,8 @@ export class ModelRunner {
     return infoOf(this.definition);
   }
 
-  get heartbeat(): Heartbeat {
-    return { type: 'heartbeat', requests: this.#requests, users: 0, inFlight: this.#batches.size };
+  get counts(): Pick<Heartbeat, 'requests' | 'users' | 'inFlight'> {
+    return { requests: this.#requests, users: 0, inFlight: this.#batches.size };
   }
 
   /** Never rejects: what the model throws is an outcome. */
@@ -45,6 +59,7 @@ export class ModelRunner {
     this.#batches.set(batch, context);
     const startedAt = performance.now();
     const outcomes = await this.#outcomes(inputs, context);
+    context.end();
     this.#batches.delete(batch);
     this.#requests += inputs.length;
     if (this.#batches.size === 0) this.#onIdle?.();
@@ -57,6 +72,7 @@ export class ModelRunner {
 
   /** Lets what is in flight end, then the model, then its resources. What fails there is printed, and keeps nothing else from ending. */
   async unload(): Promise<void> {
+    this.#withdrawCleanup?.();
     await this.#idle();
     for (const context of [this.context, ...this.#batches.values()]) context.abort('the worker ends');
     try {
@@ -65,6 +81,18 @@ export class ModelRunner {
       this.context.log.error('unload failed:', error);
     }
     await this.resources.closeAll();
+  }
+
+  async #cleanup(level: CleanupLevel): Promise<void> {
+    const errors: unknown[] = [];
+    const cleaned = (async () => this.definition.cleanup?.(this.#model, level))().catch((error) => errors.push(error));
+    if (level === 'emergency') {
+      // The model may still need its resources to clean up; hanging, it keeps none of them open.
+      await Promise.race([cleaned, sleep(OWN_CLEANUP_MS, undefined, { ref: false })]);
+      await this.resources.closeReopening().catch((error: AggregateError) => errors.push(...error.errors));
+    }
+    await cleaned;
+    if (errors.length > 0) throw new AggregateError(errors);
   }
 
   async #outcomes(inputs: unknown[], context: Context): Promise<Outcome[]> {

@@ -1,10 +1,11 @@
 import type { MessagePort } from 'node:worker_threads';
 import { messageOf } from '../src/errors.js';
-import { type FromWorker, HEARTBEAT_MS } from '../src/worker/protocol.js';
+import type { FromWorker } from '../src/worker/protocol.js';
 import { flushOutput } from './host-exit.js';
+import { ModelIsolate } from './model-isolate.js';
 import { ModelRunner } from './model-runner.js';
 import { postResult } from './post-result.js';
-import type { LoadResult, ThreadAbort, ThreadTask } from './thread-protocol.js';
+import type { LoadResult, ThreadNote, ThreadTask } from './thread-protocol.js';
 
 let port: MessagePort | null = null;
 let runner: ModelRunner | null = null;
@@ -43,9 +44,13 @@ export default async function runTask(task: ThreadTask): Promise<LoadResult | un
 
 function start(own: MessagePort): void {
   port = own;
-  port.on('message', (message: ThreadAbort) => runner?.abort(message.batch));
+  const isolate = new ModelIsolate(() => runner);
+  port.on('message', (note: ThreadNote) => {
+    if (note.type === 'abort') runner?.abort(note.batch);
+    else isolate.clean(note, post);
+  });
   post({ type: 'hello', pid: process.pid });
-  setInterval(() => post(runner?.heartbeat ?? { type: 'heartbeat', requests: 0, users: 0, inFlight: 0 }), HEARTBEAT_MS);
+  isolate.beat(post);
 }
 
 function post(message: FromWorker): void {

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../src/errors.js';
-import { type FromWorker, HEARTBEAT_MS, type LoadMessage, type ToWorker } from '../src/worker/protocol.js';
+import type { FromWorker, LoadMessage, ToWorker } from '../src/worker/protocol.js';
 import { exitFlushed } from './host-exit.js';
 import type { Context } from './model-context.js';
+import { ModelIsolate } from './model-isolate.js';
 import { ModelRunner } from './model-runner.js';
 import { postResult } from './post-result.js';
 
@@ -13,12 +14,13 @@ let runner: ModelRunner | null = null;
 /** While it loads, or from then on: what it was told. */
 let context: Context | null = null;
 let ending: Promise<never> | null = null;
+const isolate = new ModelIsolate(() => runner);
 
 /** One model in this process, on the loop of its main thread. */
 export function runProcessHost(): void {
   process.on('SIGTERM', () => void end());
   process.on('message', (message) => receive(message as ToWorker));
-  setInterval(() => send(heartbeat()), HEARTBEAT_MS).unref();
+  isolate.beat(send);
   send({ type: 'hello', pid: process.pid });
 }
 
@@ -29,6 +31,9 @@ function receive(message: ToWorker): void {
       return;
     case 'abort':
       runner?.abort(message.batch);
+      return;
+    case 'cleanup':
+      isolate.clean(message, send);
       return;
     case 'load':
       void load(message);
@@ -63,13 +68,9 @@ function end(): Promise<never> {
     // A load that goes on is told, and not waited for.
     context?.abort('the worker ends');
     await Promise.race([runner?.unload(), sleep(UNLOAD_DEADLINE_MS)]);
-    return exitFlushed(0, heartbeat());
+    return exitFlushed(0, isolate.heartbeat());
   })();
   return ending;
-}
-
-function heartbeat(): FromWorker {
-  return runner?.heartbeat ?? { type: 'heartbeat', requests: 0, users: 0, inFlight: 0 };
 }
 
 function send(message: FromWorker): void {

@@ -3,6 +3,7 @@ import {
   type FromHost,
   type FromWorker,
   HEARTBEAT_MS,
+  type Heartbeat,
   type ThreadEnvelope,
   type ToHost,
   type ToWorker,
@@ -10,6 +11,7 @@ import {
 import { exitFlushed } from './host-exit.js';
 import { HostedThread } from './hosted-thread.js';
 import { postResult } from './post-result.js';
+import { VitalSigns } from './vitals.cjs';
 
 /** What `endThread` gives a thread to unload, unless it says otherwise. */
 const UNLOAD_GRACE_MS = 5000;
@@ -17,6 +19,7 @@ const UNLOAD_GRACE_MS = 5000;
 const END_DEADLINE_MS = 30_000;
 
 const threads = new Map<number, HostedThread>();
+const vitals = new VitalSigns();
 let ending: Promise<never> | null = null;
 
 /** The threads of one pool, each a model of its own. What runs on this loop is messages, and no user code. */
@@ -28,7 +31,7 @@ export function runThreadHost(): void {
     else if (message.type === 'endThread') threads.get(message.thread)?.end(message.graceMs ?? UNLOAD_GRACE_MS);
     else receive(thread, message);
   });
-  setInterval(() => send(0, { type: 'heartbeat', requests: 0, users: 0, inFlight: 0 }), HEARTBEAT_MS).unref();
+  vitals.beat(HEARTBEAT_MS, (taken) => send(0, heartbeat(taken)));
   send(0, { type: 'hello', pid: process.pid });
 }
 
@@ -53,7 +56,8 @@ function receive(number: number, message: ToWorker): void {
       thread?.predict(message.batch, message.inputs);
       return;
     case 'abort':
-      thread?.abort(message.batch);
+    case 'cleanup':
+      thread?.tell(message);
       return;
     case 'load':
       thread?.load(message);
@@ -73,9 +77,14 @@ function end(): Promise<never> {
   ending ??= (async () => {
     const ended = Promise.all([...threads.values()].map((thread) => thread.end(UNLOAD_GRACE_MS)));
     await Promise.race([ended, sleep(END_DEADLINE_MS)]);
-    return exitFlushed(0, { thread: 0, message: { type: 'heartbeat', requests: 0, users: 0, inFlight: 0 } });
+    return exitFlushed(0, { thread: 0, message: heartbeat(vitals.take()) });
   })();
   return ending;
+}
+
+/** Of the host itself, which serves nothing. */
+function heartbeat(taken: Heartbeat['vitals']): Heartbeat {
+  return { type: 'heartbeat', requests: 0, users: 0, inFlight: 0, vitals: taken };
 }
 
 function send(thread: number, message: FromWorker | FromHost): void {

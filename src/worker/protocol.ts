@@ -40,7 +40,18 @@ export type ToWorker =
   /** Model: call the module's `unload`, close resources, then exit by itself. */
   | { type: 'unload' }
   /** Limits at which a `stats` message is due at once instead of with the next heartbeat (http workers). */
-  | { type: 'limits'; maxRequests: number | null; maxUsers: number | null };
+  | { type: 'limits'; maxRequests: number | null; maxUsers: number | null }
+  | CleanupMessage;
+
+/** Give memory back: run the cleanup hooks, then collect garbage. Answered by `cleaned` with the same id. */
+export interface CleanupMessage {
+  type: 'cleanup';
+  id: number;
+  level: CleanupLevel;
+}
+
+/** `trim`: caches that can be rebuilt cheaply. `emergency`: whatever can be done without. */
+export type CleanupLevel = 'trim' | 'emergency';
 
 /** How one input of a batch ended, in the order of the inputs. */
 export type Outcome = { ok: true; output: unknown } | { ok: false; message: string; name: string };
@@ -68,6 +79,40 @@ export interface Heartbeat {
   requests: number;
   users: number;
   inFlight: number;
+  /** Null from hosts that are not Node. */
+  vitals: Vitals | null;
+}
+
+/** What only the worker itself knows; of its own V8 isolate, so of one thread where threads share a process. */
+export interface Vitals {
+  heapUsedBytes: number;
+  heapTotalBytes: number;
+  heapLimitBytes: number;
+  /** Memory outside the heap that objects hold, array buffers included. */
+  externalBytes: number;
+  arrayBufferBytes: number;
+  /** Heap in use and external memory right after the last full garbage collection; null before the first one. */
+  liveBytes: number | null;
+  /** 0..1: share of the time since the last beat in which the event loop was busy. */
+  utilisation: number;
+  /** The longest that the event loop was late since the last beat. */
+  lagMs: number;
+  /** Since the worker started. */
+  gcCount: number;
+  gcMs: number;
+}
+
+/** What a cleanup came to. Sizes are of the worker's own isolate (heap in use + external), and of its process. */
+export interface CleanedMessage {
+  type: 'cleaned';
+  id: number;
+  level: CleanupLevel;
+  /** Garbage collections that it took; 0 where the engine could not be asked for one. */
+  passes: number;
+  before: { liveBytes: number; rssBytes: number };
+  after: { liveBytes: number; rssBytes: number };
+  /** Messages of hooks that threw. */
+  errors: string[];
 }
 
 export interface ModelInfo {
@@ -85,6 +130,7 @@ export type FromWorker =
   | ResultMessage
   | Heartbeat
   | StatsMessage
+  | CleanedMessage
   /** http: listens on its port. `address` is what the program asked for. */
   | { type: 'listening'; address: string | null; port: number | null; mapped: boolean }
   | { type: 'drained' };

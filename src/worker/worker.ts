@@ -5,9 +5,11 @@ import type { PolicyDecision } from '../policy/decision.js';
 import type { RecycleLimits } from '../policy/recycle.js';
 import { decideRestart } from '../policy/restart.js';
 import { type Backend, describeExit, type Exit, type Instance } from './backend.js';
+import { Cleaning } from './cleaning.js';
 import { bootQuietly, serveNormally } from './priority.js';
 import type { FromWorker, ToWorker } from './protocol.js';
 import type { Readiness } from './readiness.js';
+import { Readings } from './readings.js';
 import { mayTransition, transition, type WorkerEvent, type WorkerState } from './state.js';
 
 /** Whose doing a death was: the supervisor's own kills count neither for `restart` nor for quarantine. */
@@ -78,9 +80,8 @@ export class Worker {
   requests = 0;
   users = 0;
   inFlight = 0;
-  memoryBytes: (number | null)[] = [];
-  bornWithBytes: number | null = null;
-  cpuPercent: number | null = null;
+  readings = new Readings();
+  readonly cleaning: Cleaning;
 
   /** Resolves when it is ready for the first time; rejects when its first boot fails or it is stopped before. */
   readonly booted: Promise<void>;
@@ -111,6 +112,7 @@ export class Worker {
     this.generation = spec.generation;
     this.limits = spec.limits;
     this.bornAt = this.startedAt = this.lastBeatAt = host.clock.now();
+    this.cleaning = new Cleaning(host.clock, (message) => this.send(message));
     this.booted = new Promise((resolve, reject) => {
       this.#resolveBooted = resolve;
       this.#rejectBooted = reject;
@@ -223,8 +225,7 @@ export class Worker {
     this.condemned = false;
     this.requests = this.users = this.inFlight = 0;
     this.#userSet.clear();
-    this.memoryBytes = [];
-    this.bornWithBytes = this.cpuPercent = null;
+    this.readings = new Readings();
     this.#messageListeners = [];
     const boot = new AbortController();
     this.#boot = boot;
@@ -317,7 +318,10 @@ export class Worker {
   }
 
   #message(message: FromWorker): void {
-    if (message.type === 'heartbeat') this.lastBeatAt = this.host.clock.now();
+    if (message.type === 'heartbeat') {
+      this.lastBeatAt = this.host.clock.now();
+      this.readings.vitals = message.vitals;
+    } else if (message.type === 'cleaned') this.cleaning.received(message);
     for (const listener of this.#messageListeners) listener(message);
     this.host.message(this, message);
   }
@@ -330,6 +334,7 @@ export class Worker {
     this.#instance = null;
     this.#life++;
     this.inFlight = 0;
+    this.cleaning.lost();
     this.exitCode = exit.code;
     this.host.lost(this, this.#fault);
     if (this.#state === 'draining') this.#to('exited');

@@ -2,6 +2,7 @@ import type { ModelAppConfig } from '../../config/schema.js';
 import type { Backend } from '../backend.js';
 import type { FromWorker } from '../protocol.js';
 import { type ChildEnvironment, childInstance, spawnChild } from './child.js';
+import { heapFlags } from './heap.js';
 
 export interface HostOptions {
   config: ModelAppConfig;
@@ -51,11 +52,13 @@ export function spawnHost(
   const env = options.env(name, slot);
   // glibc gives every thread an arena of its own, and freed memory stays in them.
   env.MALLOC_ARENA_MAX ??= '2';
+  // Each thread gets a limit of its own instead.
+  const heap = isolation === 'process' ? heapFlags(config.limits.heapBytes) : [];
   return spawnChild(
     {
       worker: name,
       file: process.execPath,
-      args: [...config.nodeArgs, `${options.workersDir}/model-host.js`, isolation, ...config.args],
+      args: [...heap, ...config.nodeArgs, `${options.workersDir}/model-host.js`, isolation, ...config.args],
       cwd: config.cwd,
       env,
       inheritFd: null,

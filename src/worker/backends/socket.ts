@@ -3,6 +3,7 @@ import type { Backend, Instance } from '../backend.js';
 import { BACKLOG, type ListenSocket } from '../listen-socket.js';
 import { type FromWorker, HEARTBEAT_MS } from '../protocol.js';
 import { type ChildEnvironment, childInstance, spawnChild } from './child.js';
+import { heapFlags } from './heap.js';
 
 export interface SocketBackendOptions {
   config: HttpAppConfig;
@@ -58,7 +59,14 @@ function commandLine(options: SocketBackendOptions, env: NodeJS.ProcessEnv): { f
     'script' in config.runs ? [config.runs.script] : [`${options.workersDir}/handler.js`, config.runs.handler];
   return {
     file: process.execPath,
-    args: ['--require', `${options.workersDir}/http-preload.cjs`, ...config.nodeArgs, ...program, ...config.args],
+    args: [
+      '--require',
+      `${options.workersDir}/http-preload.cjs`,
+      ...heapFlags(config.limits.heapBytes),
+      ...config.nodeArgs,
+      ...program,
+      ...config.args,
+    ],
   };
 }
 
@@ -67,6 +75,6 @@ function asKnown(message: unknown): FromWorker | null {
   if (message === 'ready') return { type: 'listening', address: 'unknown', port: null, mapped: true };
   if (typeof message !== 'object' || message === null) return null;
   const { type } = message as { type?: unknown };
-  const known = ['hello', 'heartbeat', 'stats', 'listening', 'drained'];
+  const known = ['hello', 'heartbeat', 'stats', 'cleaned', 'listening', 'drained'];
   return typeof type === 'string' && known.includes(type) ? (message as FromWorker) : null;
 }

@@ -3,6 +3,7 @@ import type { Backend, Exit, Instance, InstanceEvents, Launch } from '../backend
 import { describeExit } from '../backend.js';
 import { signalGroup } from '../kill.js';
 import type { FromHost, FromWorker, ThreadEnvelope, ToHost, ToWorker } from '../protocol.js';
+import { heapMebibytes } from './heap.js';
 import { type HostOptions, spawnHost } from './process.js';
 
 /** How long a terminated thread may take before its whole host is killed: native code can't be interrupted. */
@@ -61,7 +62,8 @@ class Host {
     const number = ++this.#threadNumber;
     this.#threads.set(number, { events, deadline: null });
     const { config, version } = this.options;
-    this.#send(0, { type: 'startThread', thread: number, concurrency: config.concurrency, resourceLimitsMb: null });
+    const resourceLimitsMb = heapMebibytes(config.limits.heapBytes);
+    this.#send(0, { type: 'startThread', thread: number, concurrency: config.concurrency, resourceLimitsMb });
     this.#send(number, {
       type: 'load',
       worker,
