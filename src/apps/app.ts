@@ -3,6 +3,7 @@ import type { AppConfig } from '../config/schema.js';
 import { SupError } from '../errors.js';
 import type { AppRow, AppState, WorkerRow } from '../master/supervisor.js';
 import { Pool, type PoolEvents } from '../pool/pool.js';
+import { type BoxFacts, Sizing, type SizingConfig } from '../pool/sizing.js';
 import type { Worker } from '../worker/worker.js';
 import { poolState } from './app-state.js';
 import type { AppKindParts } from './kind.js';
@@ -11,18 +12,24 @@ export interface AppDependencies {
   clock: Clock;
   random: () => number;
   events: PoolEvents;
+  /** Whether the box's memory has room for so much more. */
+  hasRoom: (bytes: number) => boolean;
+  warn: (text: string) => void;
   /** Something in the app's life changed: its queues may have to open or close. */
   changed: (app: App) => void;
 }
 
 /** A typing mistake in a size should not fill the machine. */
 const MAX_WORKERS = 512;
+/** What somebody at a browser waits without minding: http requests have no deadline that we know. */
+const HTTP_DEADLINE_MS = 1000;
 
 export type Size = { to: number } | { by: number };
 
 /** An entry under `apps:`, whatever its kind: one pool for each version, and the acts that operators ask for. */
 export class App {
   readonly #pools = new Map<string | null, Pool>();
+  readonly #sizings = new Map<Pool, Sizing>();
   readonly #numbers = new Map<string | null, number>();
   #config: AppConfig;
   /** Size that an operator pinned with `scale`; null: the configuration's. */
@@ -85,8 +92,20 @@ export class App {
     return new Map([...this.#pools].map(([version, pool]) => [version, pool.lastNumber]));
   }
 
-  #size(): number {
+  /** What it should have now: an operator's word, else what its policy has made of it, within the configured range. */
+  #sizeOf(pool: Pool): number {
+    const { min, max } = this.#config.workers;
+    return this.#pinned ?? Math.min(max, Math.max(min, pool.desired));
+  }
+
+  /** What it starts with. */
+  #firstSize(): number {
     return this.#pinned ?? this.#config.workers.min;
+  }
+
+  /** How its size follows demand; undefined where the size is fixed. */
+  sizing(pool: Pool): Sizing | undefined {
+    return this.#sizings.get(pool);
   }
 
   #addPool(version: string | null): Pool {
@@ -96,11 +115,29 @@ export class App {
       name,
       this.#config,
       this.parts.blueprint(this.#config, version),
-      { clock, random, events, work: this.parts.work(version) },
+      { clock, random, events, hasRoom: this.deps.hasRoom, work: this.parts.work(version) },
       this.#numbers.get(version) ?? 0,
     );
     this.#pools.set(version, pool);
+    this.#configureSizing(pool);
     return pool;
+  }
+
+  #configureSizing(pool: Pool): void {
+    const config = sizingConfig(this.#config);
+    const { decided } = this.deps.events;
+    const sizing = this.#sizings.get(pool);
+    if (config === null || pool.work.demand === undefined) this.#sizings.delete(pool);
+    else if (sizing) sizing.configure(config);
+    else
+      this.#sizings.set(
+        pool,
+        new Sizing(pool, config, {
+          clock: this.deps.clock,
+          decided,
+          failed: (error) => this.deps.warn(`${pool.name} has not got its new size: ${error.message}`),
+        }),
+      );
   }
 
   /** The pools that a target names. @throws SupError SUP_NO_SUCH_TARGET */
@@ -127,7 +164,7 @@ export class App {
       if (!this.running && this.#opening === 0) this.parts.close();
       throw new SupError('SUP_CONFLICT', `${this.name} was stopped meanwhile`, { app: this.name });
     }
-    const starting = pools.map((pool) => pool.start(this.#size()));
+    const starting = pools.map((pool) => pool.start(this.#firstSize()));
     this.deps.changed(this);
     await all(starting);
   }
@@ -174,10 +211,10 @@ export class App {
     for (const [name, pool] of this.#pools) {
       if (!selected.includes(pool)) continue;
       if (!wanted.has(name)) acts.push(this.#removePool(name, pool));
-      else if (pool.phase !== 'running') acts.push(pool.start(this.#size()));
+      else if (pool.phase !== 'running') acts.push(pool.start(this.#firstSize()));
       else acts.push(this.#roll(name, pool));
     }
-    for (const name of wanted) if (!this.#pools.has(name)) acts.push(this.#addPool(name).start(this.#size()));
+    for (const name of wanted) if (!this.#pools.has(name)) acts.push(this.#addPool(name).start(this.#firstSize()));
     this.deps.changed(this);
     try {
       await all(acts);
@@ -206,17 +243,22 @@ export class App {
     if (min !== config.workers.min || max !== config.workers.max) this.#pinned = null;
     this.#config = config;
     this.parts.configure(config);
-    for (const pool of this.#pools.values()) pool.configure(config);
+    for (const pool of this.#pools.values()) {
+      pool.configure(config);
+      this.#configureSizing(pool);
+    }
   }
 
   async #resize(pool: Pool): Promise<void> {
-    if (pool.desired !== this.#size() && pool.phase === 'running' && !(this.#size() === 0 && pool.desired > 0))
-      await pool.resize(this.#size());
+    const size = this.#sizeOf(pool);
+    // Pinned to nothing and woken since: it goes when it is idle, not now.
+    if (pool.desired !== size && pool.phase === 'running' && !(size === 0 && pool.desired > 0)) await pool.resize(size);
   }
 
   async #removePool(name: string | null, pool: Pool): Promise<void> {
     await pool.stop();
     this.#pools.delete(name);
+    this.#sizings.delete(pool);
   }
 
   /** Pins the size; null takes the pin away. @throws SupError as `checkSize` */
@@ -232,7 +274,9 @@ export class App {
   checkSize(size: Size | null, version?: string): number {
     const least = this.#config.kind === 'model' ? 0 : 1;
     const current = this.#select(version)[0]?.desired ?? 0;
-    const target = size === null ? this.#config.workers.min : 'to' in size ? size.to : current + size.by;
+    const { min, max } = this.#config.workers;
+    const auto = Math.min(max, Math.max(min, current));
+    const target = size === null ? auto : 'to' in size ? size.to : current + size.by;
     const { name } = this;
     if (!this.running)
       throw new SupError('SUP_CONFLICT', `${name} is stopped; start it first: supervisor start ${name}`, { app: name });
@@ -255,8 +299,12 @@ export class App {
     );
   }
 
-  tick(now: number, stalled: boolean): void {
-    for (const pool of this.#pools.values()) pool.tick(now, stalled);
+  /** @param box null: nothing is known of it */
+  tick(now: number, stalled: boolean, box: BoxFacts | null): void {
+    for (const pool of this.#pools.values()) {
+      pool.tick(now, stalled);
+      if (box && !stalled) this.#sizings.get(pool)?.tick(box, this.#pinned !== null);
+    }
   }
 
   states(): { name: string; version: string | null; state: AppState }[] {
@@ -318,8 +366,22 @@ function workerRow(worker: Worker, now: number, inFlight: number): WorkerRow {
     requests: worker.requests,
     users: worker.users,
     in_flight: inFlight,
-    memory_bytes: worker.memoryBytes.at(-1) ?? null,
-    cpu_percent: worker.cpuPercent,
+    memory_bytes: worker.readings.latestBytes,
+    cpu_percent: worker.readings.cpuPercent,
+  };
+}
+
+/** Null where its size is fixed, or nothing is known of its demand. */
+function sizingConfig(config: AppConfig): SizingConfig | null {
+  const { workers, limits } = config;
+  if (config.kind === 'command' || workers.min === workers.max) return null;
+  const model = config.kind === 'model';
+  return {
+    workers,
+    scale: config.scale,
+    concurrency: model ? config.concurrency : 1,
+    deadlineMs: model ? config.timeoutMs : HTTP_DEADLINE_MS,
+    memoryBytes: limits.memoryBytes,
   };
 }
 

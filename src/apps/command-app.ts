@@ -10,6 +10,7 @@ export function commandParts(initial: CommandAppConfig, deps: KindDependencies):
   const work: Work = {
     mode: 'command',
     wedgeMs: null,
+    speaks: false,
     get overlap() {
       return config.overlap;
     },

@@ -5,11 +5,30 @@ import type { Work } from '../pool/work.js';
 import { socketBackend } from '../worker/backends/socket.js';
 import { ListenSocket } from '../worker/listen-socket.js';
 import { aliveReady, httpReady } from '../worker/readiness.js';
+import { HEARTBEAT_MS, type Heartbeat } from '../worker/protocol.js';
 import type { Worker } from '../worker/worker.js';
 import { type AppKindParts, type KindDependencies, workerEnv } from './kind.js';
 
 /** After its drain a worker may still run its own SIGTERM handler; what takes longer than this is killed. */
 const EXIT_GRACE_MS = 5000;
+
+/** What workers' beats say of their load, over all of them: a request counts as it comes, a worker's busy time is its event loop's. */
+class BeatLoad {
+  readonly total = { arrivals: 0, completed: 0, busyMs: 0 };
+  readonly #seen = new Map<Worker, number>();
+
+  add(worker: Worker, { requests, vitals }: Heartbeat): void {
+    const came = requests - (this.#seen.get(worker) ?? 0);
+    this.#seen.set(worker, requests);
+    this.total.arrivals += came;
+    this.total.completed += came;
+    if (vitals) this.total.busyMs += vitals.utilisation * HEARTBEAT_MS;
+  }
+
+  lost(worker: Worker): void {
+    this.#seen.delete(worker);
+  }
+}
 
 /** An HTTP server: its workers share one listening socket, and requests don't pass the master. */
 export function httpParts(
@@ -23,12 +42,14 @@ export function httpParts(
   let noticed = false;
   const drained = new Map<Worker, () => void>();
   const foreign = 'command' in initial.runs;
+  const load = new BeatLoad();
 
   const work: Work = {
     mode: 'cluster',
     get wedgeMs() {
       return foreign ? null : config.health.wedgeMs;
     },
+    speaks: !foreign,
     overlap: true,
     get exitGraceMs() {
       // A program that can't be told to drain does so at its SIGTERM, within the same grace.
@@ -44,10 +65,12 @@ export function httpParts(
     },
     end: (_worker, instance) => instance.terminate(config.stop.signal),
     lost(worker) {
+      load.lost(worker);
       drained.get(worker)?.();
       drained.delete(worker);
     },
     message(worker, message) {
+      if (message.type === 'heartbeat') load.add(worker, message);
       if (message.type === 'drained') drained.get(worker)?.();
       if (message.type === 'listening' && message.mapped && !noticed && isWider(message.address, config.host)) {
         noticed = true;
@@ -57,6 +80,7 @@ export function httpParts(
       }
     },
     busyUntil: () => null,
+    ...(foreign ? {} : { demand: () => ({ ...load.total }) }),
   };
 
   const openSocket = async () => {

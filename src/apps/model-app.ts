@@ -91,6 +91,7 @@ function modelWork(dispatcher: Dispatcher, config: () => ModelAppConfig, onWedge
     get wedgeMs() {
       return config().health.wedgeMs;
     },
+    speaks: true,
     overlap: true,
     get exitGraceMs() {
       return Math.min(config().stop.graceMs, UNLOAD_GRACE_MS);
@@ -119,6 +120,10 @@ function modelWork(dispatcher: Dispatcher, config: () => ModelAppConfig, onWedge
     },
     inFlight: (worker) => dispatcher.busy(worker.id),
     queued: () => dispatcher.stats().queued,
+    demand() {
+      const { requests, completed, computeMs } = dispatcher.stats();
+      return { arrivals: requests, completed, busyMs: computeMs };
+    },
     busyUntil: (worker) => dispatcher.latestDeadline(worker.id),
   };
 }

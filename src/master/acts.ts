@@ -11,8 +11,8 @@ const LOG_TAIL_LINES = 12;
 export interface ActsDependencies {
   registry: Registry;
   env: NodeJS.ProcessEnv;
-  /** Opens or moves the listeners as the configuration wants them; returns warnings. */
-  listen: (config: Config) => Promise<string[]>;
+  /** Opens or moves the listeners, and loads the plug-ins, as the configuration wants them; returns warnings. */
+  open: (config: Config) => Promise<string[]>;
   /** A configuration is in force, or an app is gone: what outlives the master has changed. */
   changed: () => void;
   configured: (config: Config) => void;
@@ -133,9 +133,9 @@ export class Acts {
   ): Promise<ActReport> {
     const applied = this.deps.registry.apply(config, options);
     this.deps.configured(config);
-    const listening = this.deps.listen(config).catch((error: unknown) => toSupError(error));
+    const opening = this.deps.open(config).catch((error: unknown) => toSupError(error));
     const report = await this.#report(applied, warnings);
-    const outcome = await listening;
+    const outcome = await opening;
     this.deps.changed();
     if (!(outcome instanceof SupError)) return { ...report, warnings: [...report.warnings, ...outcome] };
     return {

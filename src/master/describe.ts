@@ -1,13 +1,20 @@
+import type { App } from '../apps/app.js';
 import type { AppConfig } from '../config/schema.js';
 import type { DecisionLog } from './decisions.js';
 import type { Registry } from './registry.js';
+import { type Resources, sizingRow } from './resources.js';
 import type { AppDetail } from './supervisor.js';
 import type { Selection } from './targets.js';
 
 const DECISIONS = 5;
 
 /** All that there is to say about what a target names; environment variables by name only. */
-export function describe(selection: Selection, registry: Registry, decisions: DecisionLog): AppDetail[] {
+export function describe(
+  selection: Selection,
+  registry: Registry,
+  decisions: DecisionLog,
+  resources: Resources,
+): AppDetail[] {
   const { app, version } = selection;
   const { config } = app;
   const entry = registry.get(app.name);
@@ -38,11 +45,22 @@ export function describe(selection: Selection, registry: Registry, decisions: De
         retry_after_ms: config.restart.retryAfterMs,
       },
       stop: { signal: config.stop.signal, grace_ms: config.stop.graceMs },
+      ...measured(app, row.version, resources),
       decisions: decisions.list({
         subject: row.version === null ? row.name : `${row.name}@${row.version}`,
         limit: DECISIONS,
       }),
     }));
+}
+
+function measured(app: App, version: string | null, resources: Resources): Pick<AppDetail, 'sizing' | 'resources'> {
+  const pool = app.pools.get(version);
+  if (!pool) return { sizing: null, resources: [] };
+  const { min, max } = app.config.workers;
+  return {
+    sizing: min === max && app.pinned === null ? null : sizingRow(app, pool),
+    resources: pool.workers.filter((w) => w.state !== 'stopped').map((worker) => resources.worker(pool, worker)),
+  };
 }
 
 function runs(config: AppConfig, version: string | null): string {

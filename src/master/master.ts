@@ -3,6 +3,7 @@ import { systemClock } from '../clock.js';
 import type { Config } from '../config/schema.js';
 import { loadOrCreateToken } from '../control/auth.js';
 import { SupError } from '../errors.js';
+import { Hooks } from '../monitor/hooks.js';
 import { Acts } from './acts.js';
 import { updateQueues } from './availability.js';
 import { DecisionLog } from './decisions.js';
@@ -15,12 +16,14 @@ import { Listeners } from './listeners.js';
 import { type Lock, takeLock } from './lock.js';
 import { openMasterLog } from './log.js';
 import { LogReader } from './log-reader.js';
+import { Observation } from './observation.js';
+import { Plugins } from './plugins.js';
 import { Predictions } from './predictions.js';
 import { Registry } from './registry.js';
-import { Sampling } from './sampling.js';
 import { StateFile } from './state-file.js';
 import type { PredictRequest, Supervisor } from './supervisor.js';
 import { selectTargets } from './targets.js';
+import { trackedActs } from './tracked-acts.js';
 import { packageVersion } from './version.js';
 
 export interface MasterOptions {
@@ -64,6 +67,9 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
   const guard = new Guard(home.dir);
   const decisions = new DecisionLog(clock);
   const events = new EventHub(clock, decisions);
+  const hooks = new Hooks(warn);
+  const plugins = new Plugins(hooks, warn, { clock, info: (text) => log.info(text) });
+  decisions.onDecision((decision) => hooks.decision(decision));
   decisions.onDecision((d) => log.info({ policy: d.policy, ...d.numbers }, `${d.subject}: ${d.action}: ${d.reason}`));
 
   const registry: Registry = new Registry({
@@ -75,6 +81,7 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     workersDir: WORKERS_DIR,
     pins: state.pins,
     warn,
+    hasRoom: (bytes) => observation.box.hasRoom(bytes),
     events: {
       decided: (subject, policy, decision) => decisions.add(subject, policy, decision),
       stateChanged: (worker, from) => {
@@ -91,7 +98,8 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     },
   });
   const predictions = new Predictions(registry, () => clock.now(), warn);
-  const sampling = new Sampling(clock, () => registry.apps);
+  const observation = new Observation({ clock, home: home.dir, apps: () => registry.apps, decisions, hooks, warn });
+  const { resources } = observation;
   const logs = new LogReader(registry);
   const configs = new Map<string, Config>();
   const saveState = () => {
@@ -106,23 +114,30 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
   const acts = new Acts({
     registry,
     env,
-    listen: (config) => listeners.apply(config),
+    open: async (config) => {
+      const files = [...configs.values()].flatMap((known) => known.plugins);
+      const [fromPlugins, fromListeners] = await Promise.all([plugins.load(files), listeners.apply(config)]);
+      return [...fromPlugins, ...fromListeners];
+    },
     configured: (config) => {
       configs.set(config.file, config);
       log.level = config.log.level;
+      observation.configure(config);
       predictions.defaultModel = config.inference.defaultModel ?? predictions.defaultModel;
       saveState();
     },
     changed: saveState,
-    measure: () => sampling.refresh(),
+    measure: () => observation.sampling.refresh(),
   });
+
+  const tracked = trackedActs(acts, hooks, clock);
 
   let ending: Promise<void> | null = null;
   let ended = () => {};
   const end = async (reason: string) => {
     log.info(`ending: ${reason}`);
     await registry.retire();
-    sampling.close();
+    observation.close();
     await listeners.close();
     await Promise.all(registry.entries.map((entry) => entry.log.close()));
     await guard.close();
@@ -158,7 +173,7 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     apply: (file, options) => refuseWhenEnding().apply(file, options),
     act: (verb, target) => refuseWhenEnding().act(verb, target),
     scale: (target, size) => refuseWhenEnding().scale(target, size),
-    describe: (target) => selectTargets(registry.apps, target).flatMap((s) => describe(s, registry, decisions)),
+    describe: (target) => selectTargets(registry.apps, target).flatMap((s) => describe(s, registry, decisions, resources)),
     decisions: (filter) => decisions.list(filter),
     logs: (target, options) => logs.tail(target, options),
     followLogs: (target, onLine) => logs.follow(target, onLine),
@@ -166,6 +181,9 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     predict: (request: PredictRequest) => predictions.predict(request),
     defaultModel: () => predictions.nameOfDefault(),
     userHeader: (model) => predictions.userHeader(model),
+    resources: () => resources.report(),
+    memory: () => resources.memory(),
+    cleanup: () => resources.cleanUp(),
     shutdown: (reason) => {
       ending ??= end(reason);
       return ending;
@@ -179,9 +197,9 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
       log.reopen();
     },
   };
-  const refuseWhenEnding = (): Acts => {
+  const refuseWhenEnding = (): typeof tracked => {
     if (ending) throw new SupError('SUP_SHUTTING_DOWN', 'the supervisor is shutting down');
-    return acts;
+    return tracked;
   };
   const listeners = new Listeners({
     supervisor: master,

@@ -34,7 +34,6 @@ export interface RegistryDependencies extends Omit<AppDependencies, 'events'> {
   logsDir: string;
   workersDir: string;
   pins: Record<string, number>;
-  warn: (text: string) => void;
 }
 
 /** One app's part in applying a configuration: what has been decided, and the promise of its end. */
@@ -217,6 +216,8 @@ export class Registry {
       {
         clock: deps.clock,
         random: deps.random,
+        hasRoom: deps.hasRoom,
+        warn: deps.warn,
         changed: deps.changed,
         events: {
           ...deps.events,

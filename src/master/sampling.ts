@@ -1,87 +1,127 @@
 import type { App } from '../apps/app.js';
 import type { Clock, Timer } from '../clock.js';
 import type { Pool } from '../pool/pool.js';
-import { ProcessTrees } from '../sensing/process-trees.js';
+import type { Sampler } from '../sensing/sampler.js';
+import type { Snapshot, TreeSample } from '../sensing/snapshot.js';
 import type { Worker } from '../worker/worker.js';
 
-const INTERVAL_MS = 1000;
-/** In between, workers whose memory is near its limit are looked at once more. */
-const CLOSE_LOOK_MS = 500;
+const DEFAULT_INTERVAL_MS = 1000;
+/** In between, memory that is near a limit is looked at once more: native code can fill hundreds of MiB a second. */
+const CLOSE_LOOK_SHARE = 0.5;
 /** A tick this late means that this process itself stood still; nobody's silence meanwhile is held against them. */
 const STALL_MS = 3000;
-const KEPT_SAMPLES = 4;
 
-/** Once a second: memory and CPU of every worker's process tree, then each pool's policies on what was seen. */
+export interface SamplingDependencies {
+  clock: Clock;
+  sampler: Sampler;
+  apps: () => readonly App[];
+  /** Each worker's readings are up to date. */
+  onSnapshot: (snapshot: Snapshot, stalled: boolean) => void;
+  /** Whether all of it, and not only single workers, should be looked at between two samples. */
+  boxClose: () => boolean;
+  /** After such a look. */
+  onUsed: (usedBytes: number, now: number) => void;
+}
+
+interface Inhabitant {
+  worker: Worker;
+  pool: Pool;
+}
+
+/** Once a second: what the machine and every worker's process tree use. */
 export class Sampling {
-  readonly #trees = new ProcessTrees();
-  readonly #timer: Timer;
+  #timer: Timer;
+  #intervalMs = DEFAULT_INTERVAL_MS;
   #closeLook: Timer | null = null;
   #lastAt: number;
+  #latest: Snapshot | null = null;
 
-  constructor(
-    private readonly clock: Clock,
-    private readonly apps: () => readonly App[],
-  ) {
-    this.#lastAt = clock.now();
-    this.#timer = clock.setInterval(() => this.#tick(), INTERVAL_MS);
+  constructor(private readonly deps: SamplingDependencies) {
+    this.#lastAt = deps.clock.now();
+    this.#timer = deps.clock.setInterval(() => this.#tick(), this.#intervalMs);
+  }
+
+  set intervalMs(ms: number) {
+    if (ms === this.#intervalMs) return;
+    this.#intervalMs = ms;
+    this.#timer.cancel();
+    this.#timer = this.deps.clock.setInterval(() => this.#tick(), ms);
   }
 
   close(): void {
     this.#timer.cancel();
     this.#closeLook?.cancel();
+    this.deps.sampler.close();
   }
 
   /** Memory of workers that no tick has seen yet, for who wants to show them now. */
   refresh(): void {
-    const unseen = [...this.#workersByPid()].filter(([, workers]) =>
-      workers.every(({ worker }) => worker.memoryBytes.length === 0),
+    const unseen = new Map(
+      [...this.#workersByPid()].filter(([, here]) =>
+        here.every(({ worker }) => worker.readings.memoryBytes.length === 0),
+      ),
     );
-    const bytes = this.#trees.memory(unseen.map(([pid]) => pid));
-    for (const [pid, workers] of unseen)
-      for (const { worker } of workers) this.#record(worker, share(bytes.get(pid), workers));
+    this.#look(unseen);
+  }
+
+  /** What all of it uses right now; null before the first sample. */
+  usedNow(): number | null {
+    const byPid = this.#workersByPid();
+    return this.#used(this.#look(byPid));
   }
 
   #tick(): void {
-    const now = this.clock.now();
-    const stalled = now - this.#lastAt > STALL_MS;
+    const { clock, sampler, onSnapshot, boxClose } = this.deps;
+    const now = clock.now();
+    const stalled = now - this.#lastAt > STALL_MS + this.#intervalMs - DEFAULT_INTERVAL_MS;
     this.#lastAt = now;
     const byPid = this.#workersByPid();
-    const samples = this.#trees.sample([...byPid.keys()], now);
-    for (const [pid, workers] of byPid) {
-      const sample = samples.get(pid);
-      for (const { worker } of workers) {
-        this.#record(worker, share(sample?.memoryBytes, workers));
-        worker.cpuPercent =
-          sample?.cpuPercent == null ? null : Math.round((sample.cpuPercent / workers.length) * 10) / 10;
-      }
-    }
-    for (const app of this.apps()) app.tick(now, stalled);
+    const snapshot = sampler.sample([...byPid.keys()]);
+    this.#latest = snapshot;
+    for (const [pid, here] of byPid) record(snapshot.trees.get(pid) ?? null, here);
+    onSnapshot(snapshot, stalled);
     this.#closeLook?.cancel();
-    const close = [...byPid].filter(([, workers]) =>
-      workers.some(({ worker, pool }) => pool.recycling.memoryClose(worker)),
-    );
-    if (close.length > 0) this.#closeLook = this.clock.setTimeout(() => this.#lookClosely(close), CLOSE_LOOK_MS);
+    const all = boxClose();
+    const close = all
+      ? byPid
+      : new Map([...byPid].filter(([, here]) => here.some((i) => i.pool.recycling.memoryClose(i.worker))));
+    if (close.size > 0)
+      this.#closeLook = clock.setTimeout(() => this.#lookClosely(close, all), this.#intervalMs * CLOSE_LOOK_SHARE);
   }
 
-  #lookClosely(close: [number, { worker: Worker; pool: Pool }[]][]): void {
-    const bytes = this.#trees.memory(close.map(([pid]) => pid));
-    for (const [pid, workers] of close)
-      for (const { worker, pool } of workers) {
-        if (worker.pid !== pid) continue;
-        this.#record(worker, share(bytes.get(pid), workers));
-        pool.recycling.check(worker, this.clock.now());
-      }
+  #lookClosely(close: ReadonlyMap<number, Inhabitant[]>, all: boolean): void {
+    const bytes = this.#look(close);
+    const now = this.deps.clock.now();
+    for (const here of close.values()) for (const { worker, pool } of here) pool.checkMemory(worker, now);
+    const used = all ? this.#used(bytes) : null;
+    if (used !== null) this.deps.onUsed(used, now);
   }
 
-  #record(worker: Worker, bytes: number | null): void {
-    const rounded = bytes === null ? null : Math.round(bytes);
-    worker.memoryBytes = [...worker.memoryBytes.slice(1 - KEPT_SAMPLES), rounded];
-    if (worker.state === 'ready') worker.bornWithBytes ??= rounded;
+  #look(byPid: ReadonlyMap<number, Inhabitant[]>): Map<number, number> {
+    const bytes = this.deps.sampler.memory([...byPid.keys()]);
+    for (const [pid, here] of byPid) {
+      const living = here.filter(({ worker }) => worker.pid === pid);
+      const parts = divide(bytes.get(pid) ?? null, living);
+      for (const [index, { worker }] of living.entries())
+        worker.readings.look(parts[index] ?? null, worker.state === 'ready');
+    }
+    return bytes;
   }
 
-  #workersByPid(): Map<number, { worker: Worker; pool: Pool }[]> {
-    const byPid = new Map<number, { worker: Worker; pool: Pool }[]>();
-    for (const app of this.apps())
+  /** The latest sample, moved by what has changed since. */
+  #used(bytes: ReadonlyMap<number, number>): number | null {
+    if (!this.#latest) return null;
+    let used = this.#latest.master?.ownBytes ?? 0;
+    for (const [pid, now] of bytes) {
+      const tree = this.#latest.trees.get(pid);
+      used += tree ? tree.ownBytes + now - tree.memoryBytes : now;
+    }
+    return used;
+  }
+
+  #workersByPid(): Map<number, Inhabitant[]> {
+    const byPid = new Map<number, Inhabitant[]>();
+    for (const app of this.deps.apps())
       for (const pool of app.pools.values())
         for (const worker of pool.workers) {
           if (worker.pid === null) continue;
@@ -93,7 +133,28 @@ export class Sampling {
   }
 }
 
-/** Threads of one host share its memory; each carries its part. */
-function share(bytes: number | undefined, workers: readonly unknown[]): number | null {
-  return bytes === undefined ? null : bytes / workers.length;
+function record(tree: TreeSample | null, here: readonly Inhabitant[]): void {
+  const parts = divide(tree?.memoryBytes ?? null, here);
+  for (const [index, { worker }] of here.entries()) {
+    worker.readings.tree = tree;
+    worker.readings.look(parts[index] ?? null, worker.state === 'ready');
+    worker.readings.cpuPercent =
+      tree?.cpuPercent == null ? null : Math.round((tree.cpuPercent / here.length) * 10) / 10;
+  }
+}
+
+/**
+ * Threads of one host share its memory: each carries what its own isolate holds, as it tells itself, and an equal part of the
+ * rest. So the one that leaks is the one that grows.
+ */
+function divide(bytes: number | null, here: readonly Inhabitant[]): (number | null)[] {
+  if (bytes === null) return here.map(() => null);
+  const own = here.map(({ worker: { readings } }) =>
+    readings.vitals === null ? 0 : readings.vitals.heapTotalBytes + readings.vitals.externalBytes,
+  );
+  const told = own.reduce((sum, part) => sum + part, 0);
+  // Heaps may be reserved and not resident: together they are not more than the process.
+  const scale = told > bytes ? bytes / told : 1;
+  const rest = (bytes - told * scale) / here.length;
+  return own.map((part) => part * scale + rest);
 }

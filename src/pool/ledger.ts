@@ -19,6 +19,8 @@ export interface DispatcherStats {
   /** How often an input was queued again because its worker went away. */
   retries: number;
   batches: number;
+  /** Inputs that workers gave back, whoever still waited for them. */
+  completed: number;
   /** Sum over all batches that came back. */
   computeMs: number;
 }
@@ -40,6 +42,7 @@ export class Ledger {
     lost: 0,
     retries: 0,
     batches: 0,
+    completed: 0,
     computeMs: 0,
   };
   /** Moving average of what one input costs a worker; null: nothing is known yet. */
@@ -48,6 +51,7 @@ export class Ledger {
   constructor(private readonly model: () => string) {}
 
   cameBack(inputs: number, computeMs: number): void {
+    this.counts.completed += inputs;
     this.counts.computeMs += computeMs;
     const costMs = computeMs / inputs;
     this.costMs = this.costMs === null ? costMs : this.costMs + COST_WEIGHT * (costMs - this.costMs);

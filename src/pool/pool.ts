@@ -8,6 +8,7 @@ import type { WorkerState } from '../worker/state.js';
 import { Worker } from '../worker/worker.js';
 import { Coalesced } from './coalesced.js';
 import { Recycling } from './recycling.js';
+import { Trimming } from './trimming.js';
 import { pickVictims } from './victims.js';
 import type { Blueprint, Work } from './work.js';
 
@@ -22,6 +23,8 @@ export interface PoolDependencies {
   random: () => number;
   work: Work;
   events: PoolEvents;
+  /** Whether the box's memory has room for so much more. */
+  hasRoom: (bytes: number) => boolean;
 }
 
 type Phase = 'stopped' | 'running' | 'stopping';
@@ -51,6 +54,7 @@ export class Pool {
   #stopping: Promise<void> | null = null;
   readonly #reloads = new Coalesced<Change>((change) => this.#reload(change));
   readonly recycling: Recycling;
+  readonly #trimming: Trimming;
 
   constructor(
     /** `intents@v1` or `web`: workers are `<name>/<number>`. */
@@ -71,11 +75,13 @@ export class Pool {
         !this.#replacing.has(worker) &&
         this.#replacing.size < this.config.recycle.maxConcurrent &&
         !this.#reloads.running,
-      replace: (worker, afresh) => {
+      hasRoom: deps.hasRoom,
+      replace: (worker, { afresh, oldFirst }) => {
         if (afresh) this.blueprint.backend.leave(worker.domain);
-        return this.#replace(worker);
+        return this.#replace(worker, oldFirst);
       },
     });
+    this.#trimming = new Trimming(deps.events.decided);
   }
 
   /** How often it was asked to stop: a start that has to wait sees whether it was called off. */
@@ -111,6 +117,22 @@ export class Pool {
   active(): Worker[] {
     return this.workers.filter(
       (w) => !this.#trials.has(w) && !this.#retiring.has(w) && (w.state !== 'stopped' || w.ended),
+    );
+  }
+
+  /** Requests that it works on, as far as is known here. */
+  inFlight(worker: Worker): number {
+    return this.work.inFlight?.(worker) ?? worker.inFlight;
+  }
+
+  /** Serves, or is about to, and no act has claimed it. */
+  isReplaceable(worker: Worker): boolean {
+    return (
+      worker.state === 'ready' &&
+      !worker.condemned &&
+      !this.#replacing.has(worker) &&
+      !this.#retiring.has(worker) &&
+      !this.#trials.has(worker)
     );
   }
 
@@ -215,8 +237,14 @@ export class Pool {
       if ((worker.state !== 'ready' && worker.state !== 'unhealthy') || worker.condemned) continue;
       if (stalled) worker.lastBeatAt = now;
       else this.#checkWedge(worker, now);
-      this.recycling.check(worker, now);
+      this.checkMemory(worker, now);
     }
+  }
+
+  /** After a look at its memory. */
+  checkMemory(worker: Worker, now: number): void {
+    if (this.work.speaks) this.#trimming.check(worker, now);
+    this.recycling.check(worker, now);
   }
 
   /** Resolves when `desired` workers are ready. @throws SupError SUP_WORKER_BOOT_FAILED with the reason when one gave up, or SUP_CONFLICT when the pool is stopped meanwhile. */
@@ -289,10 +317,10 @@ export class Pool {
   }
 
   /** Resolves when a fresh worker has taken over; the old one drains from then on. One act a worker: a second joins the first. */
-  #replace(old: Worker): Promise<void> {
+  #replace(old: Worker, oldFirst = false): Promise<void> {
     const running = this.#replacing.get(old);
     if (running) return running;
-    const act = (this.work.overlap ? this.#surge(old) : this.#stopFirst(old)).finally(() =>
+    const act = (this.work.overlap && !oldFirst ? this.#surge(old) : this.#stopFirst(old)).finally(() =>
       this.#replacing.delete(old),
     );
     this.#replacing.set(old, act);
@@ -351,7 +379,8 @@ export class Pool {
     const active = this.active();
     for (let missing = this.#desired - active.length - this.#vacant; missing > 0; missing--)
       this.#spawn(this.#freeSlot(), false);
-    for (const victim of pickVictims(active, active.length - this.#desired, (w) => this.#replacing.has(w)))
+    const isBeingReplaced = (w: Worker) => this.#replacing.has(w);
+    for (const victim of pickVictims(active, active.length - this.#desired, isBeingReplaced, (w) => this.inFlight(w)))
       void this.#retire(victim);
     this.#changed();
   }

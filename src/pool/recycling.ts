@@ -12,8 +12,16 @@ export interface RecyclingDependencies {
   isServing: (worker: Worker) => boolean;
   /** Whether the pool can start one more replacement now, and for this worker. */
   mayReplace: (worker: Worker) => boolean;
-  /** `afresh`: what comes shares no process with what goes. */
-  replace: (worker: Worker, afresh: boolean) => Promise<void>;
+  /** Whether the box's memory has room for one more worker of this size. */
+  hasRoom: (bytes: number) => boolean;
+  replace: (worker: Worker, how: Replacing) => Promise<void>;
+}
+
+export interface Replacing {
+  /** What comes shares no process with what goes. */
+  afresh: boolean;
+  /** There is no room for both. */
+  oldFirst: boolean;
 }
 
 /** The old worker serves while its replacement fails: there is no hurry. */
@@ -39,17 +47,18 @@ export class Recycling {
 
   check(worker: Worker, now: number): void {
     if (worker.state !== 'ready' || worker.condemned || !this.deps.isServing(worker)) return;
-    const { users, requests, bootMs, memoryBytes, bornWithBytes } = worker;
+    const { users, requests, bootMs } = worker;
+    const { memoryBytes, bornWithBytes } = worker.readings;
     const facts = { users, requests, bootMs, memoryBytes, bornWithBytes, ageMs: worker.ageMs(now) };
     const decision = decideRecycle(facts, worker.limits);
     switch (decision.action) {
       case 'kill':
-        this.#count++;
-        this.deps.decided(worker.id, 'recycle', decision);
-        worker.kill('supervisor', `${worker.id} was killed: ${decision.reason}`);
+        this.kill(worker, 'recycle', decision);
         return;
       case 'recycle':
-        this.#recycle(worker, decision);
+        // What it is being asked to give back may bring it below its limit.
+        if (isForMemory(decision) && worker.cleaning.hopeful(now)) return;
+        this.replace(worker, 'recycle', decision);
         return;
       case 'hold':
         if (decision.numbers.born_with_bytes) this.deps.decided(worker.id, 'recycle', decision);
@@ -58,25 +67,36 @@ export class Recycling {
 
   /** Whether its memory is so near the limit that the next sample should not wait a second. */
   memoryClose(worker: Worker): boolean {
-    const latest = worker.memoryBytes.at(-1) ?? null;
+    const latest = worker.readings.latestBytes;
     const limit = worker.limits.maxMemoryBytes;
     return latest !== null && limit !== null && latest > limit * CLOSE_SHARE;
   }
 
-  #recycle(worker: Worker, decision: PolicyDecision): void {
-    const { clock, decided, mayReplace, replace } = this.deps;
-    if (!mayReplace(worker) || clock.now() < this.#notBefore) return;
-    decided(worker.id, 'recycle', decision);
-    replace(worker, decision.numbers.memory_bytes !== undefined).then(
+  /** Ends it now; its restart is its pool's. */
+  kill(worker: Worker, policy: string, decision: PolicyDecision): void {
+    this.#count++;
+    this.deps.decided(worker.id, policy, decision);
+    worker.kill('supervisor', `${worker.id} was killed: ${decision.reason}`);
+  }
+
+  /** For a policy's reason. False where it can't be replaced now; else the promise resolves when it was, or was not. */
+  replace(worker: Worker, policy: string, decision: PolicyDecision): Promise<void> | false {
+    const { clock, decided, mayReplace, hasRoom, replace } = this.deps;
+    if (!mayReplace(worker) || clock.now() < this.#notBefore) return false;
+    const forMemory = isForMemory(decision);
+    const oldFirst = forMemory && !hasRoom(worker.readings.bornWithBytes ?? worker.readings.latestBytes ?? 0);
+    const reason = oldFirst ? `${decision.reason}; it goes first, since there is no room for both` : decision.reason;
+    decided(worker.id, policy, { ...decision, reason });
+    return replace(worker, { afresh: forMemory, oldFirst }).then(
       () => {
         this.#count++;
         this.#failed = 0;
       },
       (error: Error) => {
         const retryInMs = this.#backOff();
-        decided(worker.id, 'recycle', {
+        decided(worker.id, policy, {
           action: 'failed',
-          reason: `the old worker stays: ${error.message}`,
+          reason: oldFirst ? error.message : `the old worker stays: ${error.message}`,
           numbers: { ...decision.numbers, retry_in_ms: retryInMs },
         });
       },
@@ -89,4 +109,8 @@ export class Recycling {
     this.#notBefore = this.deps.clock.now() + retryInMs;
     return retryInMs;
   }
+}
+
+function isForMemory(decision: PolicyDecision): boolean {
+  return decision.numbers.memory_bytes !== undefined;
 }

@@ -20,6 +20,7 @@ export function pickVictims(
   workers: readonly Worker[],
   count: number,
   isBeingReplaced: (worker: Worker) => boolean,
+  inFlight: (worker: Worker) => number,
 ): Worker[] {
   if (count <= 0) return [];
   return [...workers]
@@ -27,7 +28,7 @@ export function pickVictims(
       (a, b) =>
         ORDER[a.state] - ORDER[b.state] ||
         Number(isBeingReplaced(b)) - Number(isBeingReplaced(a)) ||
-        a.inFlight - b.inFlight ||
+        inFlight(a) - inFlight(b) ||
         b.bornAt - a.bornAt,
     )
     .slice(0, count);

@@ -3,12 +3,15 @@ import type { Backend, Instance } from '../worker/backend.js';
 import type { FromWorker } from '../worker/protocol.js';
 import type { Readiness } from '../worker/readiness.js';
 import type { Fault, Worker } from '../worker/worker.js';
+import type { Demand } from './sizing.js';
 
 /** What the workers of a pool do: predictions, requests on a shared socket, or their own thing. */
 export interface Work {
   readonly mode: AppMode;
   /** No heartbeat for this long is a wedged event loop; null where workers don't beat. */
   readonly wedgeMs: number | null;
+  /** Its workers take our messages, `cleanup` among them. */
+  readonly speaks: boolean;
   /** Start the new one before the old one is stopped. */
   readonly overlap: boolean;
   readonly exitGraceMs: number;
@@ -25,6 +28,8 @@ export interface Work {
   inFlight?(worker: Worker): number;
   /** Inputs that wait for a worker, where there is a queue. */
   queued?(): number;
+  /** What its size is to follow; without it the size is fixed. */
+  demand?(): Demand;
 }
 
 /** How the workers of one generation are made. */

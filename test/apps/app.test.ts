@@ -30,6 +30,7 @@ class Rig {
       work: () => ({
         mode: 'cluster',
         wedgeMs: null,
+        speaks: false,
         overlap: true,
         exitGraceMs: 1000,
         admit() {},
@@ -47,6 +48,8 @@ class Rig {
       clock: new ManualClock(),
       random: () => 0.5,
       events: { decided() {}, stateChanged() {}, onLine: () => () => {} },
+      hasRoom: () => true,
+      warn() {},
       changed() {},
     });
   }

@@ -303,7 +303,7 @@ describe('recycling by policy', () => {
   it('kills at the hard limit once, restarts at once, and counts a recycle and no restart', async () => {
     const rig = await running(limited({ maxMemoryBytes: 100 * MIB }), 1);
     const worker = rig.pool.active()[0]!;
-    worker.memoryBytes = [130 * MIB];
+    worker.readings.memoryBytes = [130 * MIB];
     rig.pool.tick(rig.clock.now(), false);
     rig.pool.tick(rig.clock.now(), false);
     await turn();

@@ -3,7 +3,9 @@ import type { CommandAppConfig } from '../../src/config/schema.js';
 import type { PolicyDecision } from '../../src/policy/decision.js';
 import { Pool } from '../../src/pool/pool.js';
 import type { Blueprint, Work } from '../../src/pool/work.js';
+import type { Demand } from '../../src/pool/sizing.js';
 import type { Backend, Instance, InstanceEvents } from '../../src/worker/backend.js';
+import type { CleanupMessage, ToWorker, Vitals } from '../../src/worker/protocol.js';
 import type { WorkerState } from '../../src/worker/state.js';
 import type { Worker } from '../../src/worker/worker.js';
 
@@ -16,6 +18,8 @@ export class FakeInstance implements Instance {
   readonly thread = null;
   readonly domain: string;
   readonly asked: string[] = [];
+  readonly received: ToWorker[] = [];
+  vitals: Vitals | null = null;
   alive = true;
 
   constructor(
@@ -28,7 +32,20 @@ export class FakeInstance implements Instance {
     this.domain = worker;
   }
 
-  send(): void {}
+  send(message: ToWorker): void {
+    this.received.push(message);
+  }
+
+  get cleanups(): CleanupMessage[] {
+    return this.received.filter((message) => message.type === 'cleanup');
+  }
+
+  /** Answers the latest cleanup. */
+  cleaned(): void {
+    const { id, level } = this.cleanups.at(-1) as CleanupMessage;
+    const sizes = { liveBytes: 0, rssBytes: 0 };
+    this.events.message({ type: 'cleaned', id, level, passes: 1, before: sizes, after: sizes, errors: [] });
+  }
 
   terminate(signal: NodeJS.Signals): void {
     this.asked.push(signal);
@@ -45,7 +62,7 @@ export class FakeInstance implements Instance {
   }
 
   beat(requests = 0, users = 0): void {
-    this.events.message({ type: 'heartbeat', requests, users, inFlight: 0 });
+    this.events.message({ type: 'heartbeat', requests, users, inFlight: 0, vitals: this.vitals });
   }
 
   exit(code: number | null, signal: NodeJS.Signals | null = null): void {
@@ -65,16 +82,22 @@ export class PoolRig {
   /** Resolves a drain; without one it resolves at once. */
   holdDrains = false;
   readonly drains = new Map<string, () => void>();
+  /** What the box has room for. */
+  roomBytes = Number.POSITIVE_INFINITY;
+  demand: Demand | null = null;
+  readonly inFlight = new Map<string, number>();
   readonly pool: Pool;
 
   constructor(
     readonly config: CommandAppConfig = fakeConfig(),
     overlap = true,
+    private readonly speaks = true,
   ) {
     this.pool = new Pool('web', config, this.blueprint('one'), {
       clock: this.clock,
       random: () => 0.5,
       work: this.#work(overlap),
+      hasRoom: (bytes) => bytes <= this.roomBytes,
       events: {
         decided: (subject, policy, decision) => this.decisions.push({ subject, policy, ...decision }),
         stateChanged: (worker: Worker, from: WorkerState) =>
@@ -129,6 +152,7 @@ export class PoolRig {
     return {
       mode: 'cluster',
       wedgeMs: 30_000,
+      speaks: this.speaks,
       overlap,
       exitGraceMs: 5000,
       admit() {},
@@ -141,6 +165,8 @@ export class PoolRig {
       lost() {},
       message() {},
       busyUntil: () => null,
+      inFlight: (worker) => this.inFlight.get(worker.id) ?? 0,
+      demand: () => this.demand ?? { arrivals: 0, completed: 0, busyMs: 0 },
     };
   }
 }
@@ -181,6 +207,8 @@ export function fakeConfig(more: Partial<CommandAppConfig> = {}): CommandAppConf
       maxMemoryBytes: null,
       maxConcurrent: 1,
     },
+    leak: { windowMs: 900_000, minGrowthBytes: 1024 ** 2, recycle: false },
+    limits: { memoryBytes: null, heapBytes: null },
     health: { wedgeMs: 0 },
     log: { level: 'info', format: 'json', rotate: { sizeBytes: 1e6, keep: 1, maxAgeMs: 1e9 } },
     dependsOn: [],

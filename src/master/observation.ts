@@ -1,0 +1,88 @@
+import type { App } from '../apps/app.js';
+import type { Clock } from '../clock.js';
+import type { Config } from '../config/schema.js';
+import type { Hooks } from '../monitor/hooks.js';
+import { Sampler } from '../sensing/sampler.js';
+import type { Snapshot } from '../sensing/snapshot.js';
+import { Box } from './box.js';
+import type { DecisionLog } from './decisions.js';
+import { Leaks } from './leaks.js';
+import { MemoryLadder } from './memory-ladder.js';
+import { Resources } from './resources.js';
+import { Sampling } from './sampling.js';
+
+export interface ObservationDependencies {
+  clock: Clock;
+  /** The state folder: its disk is the one that is watched. */
+  home: string;
+  apps: () => readonly App[];
+  decisions: DecisionLog;
+  hooks: Hooks;
+  warn: (text: string) => void;
+}
+
+/** From a sample to what follows from it, in one fixed order: readings, pressure, each pool's policies, leaks, the box's ladder. */
+export class Observation {
+  readonly box: Box;
+  readonly leaks: Leaks;
+  readonly resources: Resources;
+  readonly sampling: Sampling;
+  readonly #ladder: MemoryLadder;
+
+  constructor(private readonly deps: ObservationDependencies) {
+    const { clock, apps, decisions, warn, home, hooks } = deps;
+    this.box = new Box({
+      decided: (subject, policy, decision) => decisions.add(subject, policy, decision),
+      pressureChanged: (change) => hooks.pressure(change),
+    });
+    this.leaks = new Leaks(decisions);
+    this.#ladder = new MemoryLadder({ clock, box: this.box, apps, decisions, warn });
+    this.sampling = new Sampling({
+      clock,
+      apps,
+      sampler: new Sampler({ clock, diskPath: home, warn }),
+      onSnapshot: (snapshot, stalled) => this.#follow(snapshot, stalled),
+      boxClose: () => this.#isBoxClose(),
+      onUsed: (usedBytes, now) => {
+        this.box.seeUsed(usedBytes, now);
+        this.#ladder.tick();
+      },
+    });
+    this.resources = new Resources({
+      clock,
+      box: this.box,
+      leaks: this.leaks,
+      ladder: this.#ladder,
+      apps,
+      usedNow: () => this.sampling.usedNow(),
+    });
+  }
+
+  /** What a configuration says of the whole box; the one that was applied last rules. */
+  configure(config: Config): void {
+    this.box.configure(config);
+    this.sampling.intervalMs = config.sensing.intervalMs;
+  }
+
+  close(): void {
+    this.sampling.close();
+  }
+
+  #follow(snapshot: Snapshot, stalled: boolean): void {
+    const apps = this.deps.apps();
+    this.box.see(snapshot);
+    const running = apps.flatMap((app) => [...app.pools.values()]).filter((pool) => pool.phase === 'running').length;
+    const facts = this.box.facts(running);
+    for (const app of apps) app.tick(snapshot.at, stalled, facts);
+    this.leaks.tick(apps, snapshot.at);
+    this.#ladder.tick();
+    this.resources.tick(snapshot.at);
+  }
+
+  /** From the first rung on, memory may be gone before the next sample. */
+  #isBoxClose(): boolean {
+    const { usedShare } = this.box;
+    const thresholds = this.box.ladderThresholds();
+    return usedShare !== null && thresholds !== null && usedShare >= thresholds.cleanup;
+  }
+}
