@@ -1,7 +1,8 @@
 import type { ActReport, Verb } from '../master/supervisor.js';
 import type { Context } from './context.js';
 import { EXIT, ReplyError } from './exit.js';
-import { appsTable, failures } from './render.js';
+import { appsTable } from './render/apps.js';
+import { failures } from './render/failures.js';
 
 /** Asks for an act and tells how it came out. Resolves with the exit code. */
 export async function runAct(context: Context, verb: Verb, target: string, json: boolean): Promise<number> {

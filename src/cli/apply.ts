@@ -3,7 +3,7 @@ import type { ActReport, AppRow } from '../master/supervisor.js';
 import { act, showReport } from './act.js';
 import type { Context } from './context.js';
 import { EXIT, exitCodeOf } from './exit.js';
-import { formatAge } from './render.js';
+import { formatAge } from './render/values.js';
 import { type Spinner, startSpinner } from './spinner.js';
 
 const POLL_MS = 300;

@@ -3,6 +3,7 @@ import type { Readable, Writable } from 'node:stream';
 export interface Output extends Writable {
   isTTY?: boolean;
   columns?: number;
+  rows?: number;
 }
 
 /** What a command has of the world; tests give it another one. */
@@ -14,6 +15,8 @@ export interface Io {
   cwd: string;
   /** Ctrl-C is the listener's until it is taken away again; without one it ends the command. */
   onInterrupt(listener: () => void): () => void;
+  /** SIGTERM and SIGHUP likewise, for a command that has to leave the terminal as it found it. */
+  onTerminate(listener: () => void): () => void;
 }
 
 export const processIo: Io = {
@@ -25,5 +28,9 @@ export const processIo: Io = {
   onInterrupt(listener) {
     process.on('SIGINT', listener);
     return () => void process.off('SIGINT', listener);
+  },
+  onTerminate(listener) {
+    process.on('SIGTERM', listener).on('SIGHUP', listener);
+    return () => void process.off('SIGTERM', listener).off('SIGHUP', listener);
   },
 };

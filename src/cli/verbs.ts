@@ -149,6 +149,21 @@ export const VERBS: readonly Verb[] = [
     load: () => import('./commands/decisions.js'),
   },
   {
+    name: 'top',
+    aliases: ['monit'],
+    summary: 'watch memory, CPU, apps, workers and decisions, live on a terminal (also: monit)',
+    options: [
+      ['--once', 'print what is now and end, also on a terminal'],
+      ['--json', 'print {resources, apps, decisions} once, as JSON alone on stdout'],
+    ],
+    examples: [
+      'top                                            # m, c: sort by memory, CPU; q: quit',
+      'top --once',
+      'top --json',
+    ],
+    load: () => import('./commands/top.js'),
+  },
+  {
     name: 'validate',
     summary: 'check a configuration (default: ./supervisor.yaml) and name all that is wrong',
     args: '[file]',
@@ -166,8 +181,11 @@ export const VERBS: readonly Verb[] = [
   {
     name: 'init',
     summary: 'write a first supervisor.yaml for this folder',
-    options: [['--force', 'overwrite the one that is there']],
-    examples: ['init'],
+    options: [
+      ['--profile <name>', 'with settings for a kind of machine: t3-large (2 cores, 8 GB)'],
+      ['--force', 'overwrite the one that is there'],
+    ],
+    examples: ['init', 'init --profile t3-large'],
     load: () => import('./commands/init.js'),
   },
   {
@@ -181,6 +199,27 @@ export const VERBS: readonly Verb[] = [
       'predict intents - < input.json',
     ],
     load: () => import('./commands/predict.js'),
+  },
+  {
+    name: 'bench',
+    summary: 'run an app at several sizes under load, beside what runs, and recommend a size',
+    args: '<app>',
+    options: [
+      ['--workers <sizes>', 'the sizes: 1..8, 1,2,4 or 4 (default: from 1 to what its range or the cores suggest)'],
+      ['--input <file>', "inputs for a model (JSON, JSONL; default: its warmup samples), or lines such as 'GET /path'"],
+      ['--clients <n>', 'how many ask at once (default: as many as keep the workers busy)'],
+      ['--duration <time>', 'how long each size is measured (default: 5s)'],
+      ['--file <file>', 'the configuration (default: that of the running app, else ./supervisor.yaml)'],
+      ['--apply', 'write the recommended size into the configuration'],
+      JSON_OPTION,
+    ],
+    examples: [
+      'bench intents',
+      'bench intents@v1 --workers 1..4 --input questions.jsonl --duration 10s',
+      'bench web --input requests.txt --clients 64',
+      'bench intents --json --apply',
+    ],
+    load: () => import('./commands/bench.js'),
   },
   {
     name: 'token',

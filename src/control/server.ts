@@ -14,6 +14,7 @@ import { appRoutes } from './routes/apps.js';
 import { decisionRoutes } from './routes/decisions.js';
 import { logRoutes } from './routes/logs.js';
 import { masterRoutes } from './routes/master.js';
+import { resourceRoutes } from './routes/resources.js';
 
 export interface ControlOptions {
   supervisor: Supervisor;
@@ -62,6 +63,7 @@ function controlApp(options: ControlOptions, gate: Gate | null): HttpApp {
   actRoutes(http.app, supervisor);
   logRoutes(http, supervisor);
   decisionRoutes(http, supervisor);
+  resourceRoutes(http.app, supervisor);
   return http;
 }
 

@@ -29,6 +29,8 @@ describe('without a master', () => {
     ['logs'],
     ['logs', '-f'],
     ['decisions'],
+    ['top'],
+    ['monit', '--json'],
     ['stop', 'web'],
     ['restart', 'web'],
     ['reload'],
@@ -78,6 +80,7 @@ describe('bad usage exits 2', () => {
     [['start', '--host', '::1', '--', 'y'], /--port/],
     [['list', '--', 'x'], /after --/],
     [['run', 'nosuch.yaml'], /nosuch/],
+    [['init', '--profile', 't3-lage'], /no profile 't3-lage'; choose from: t3-large/],
   ])('%j', async (argv, reason) => {
     const { code, out, err } = await box.cli(argv);
     expect(code).toBe(2);
@@ -120,6 +123,12 @@ describe('help and what needs no master', () => {
     expect([code, out]).toEqual([0, expect.stringMatching(/^supervisor\.yaml is valid: \d+ apps?\n$/)]);
     expect((await box.cli(['init'])).code).toBe(1);
     expect((await box.cli(['init', '--force'])).code).toBe(0);
+  });
+
+  it('init --profile writes settings for a kind of machine', async () => {
+    expect((await box.cli(['init', '--profile', 't3-large'])).code).toBe(0);
+    expect(readFileSync(join(box.dir, 'supervisor.yaml'), 'utf8')).toContain('limits: { memory: 6GiB }');
+    expect((await box.cli(['validate'])).code).toBe(0);
   });
 
   it('schema is JSON', async () => {
@@ -251,7 +260,7 @@ describe('with a master', () => {
     const { code, out, err } = await outcome;
     expect([code, err]).toEqual([0, 'warning: 9 lines were skipped\n']);
     expect(out).toContain('| first');
-    expect(box.listensForInterrupt).toBe(false);
+    expect(box.listensForSignals).toBe(false);
   });
 
   it('predict takes a model with a version, an argument or stdin', async () => {

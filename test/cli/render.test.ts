@@ -1,7 +1,11 @@
 import picocolors from 'picocolors';
 import { describe, expect, it } from 'vitest';
 import { waitingFor } from '../../src/cli/apply.js';
-import { appDetails, appsTable, failures, formatAge, logText } from '../../src/cli/render.js';
+import { appsTable } from '../../src/cli/render/apps.js';
+import { appDetails } from '../../src/cli/render/details.js';
+import { failures } from '../../src/cli/render/failures.js';
+import { logText } from '../../src/cli/render/logs.js';
+import { formatAge } from '../../src/cli/render/values.js';
 import { appDetail, appRow, logLine } from './support.js';
 
 const plain = picocolors.createColors(false);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import type { Output } from '../../src/cli/io.js';
 import { main } from '../../src/cli/program.js';
 import type { AppDetail, AppRow, LogLine } from '../../src/master/supervisor.js';
 
@@ -29,6 +30,7 @@ export class Box {
   readonly answers = new Map<string, Answer>();
   #server: Server | null = null;
   #interrupt: (() => void) | null = null;
+  #terminate: (() => void) | null = null;
 
   async serve(): Promise<void> {
     mkdirSync(this.home, { recursive: true });
@@ -47,13 +49,19 @@ export class Box {
 
   async cli(
     argv: string[],
-    more: { stdin?: string; tty?: boolean; env?: NodeJS.ProcessEnv; onErr?: () => void } = {},
+    more: {
+      stdin?: string | Readable;
+      tty?: boolean;
+      stdout?: Output;
+      env?: NodeJS.ProcessEnv;
+      onErr?: () => void;
+    } = {},
   ): Promise<Outcome> {
-    const stdout = new Collector(more.tty ?? false);
+    const collected = new Collector(more.tty ?? false);
     const stderr = new Collector(false, more.onErr);
     const code = await main(argv, {
-      stdin: Readable.from([more.stdin ?? '']),
-      stdout,
+      stdin: more.stdin instanceof Readable ? more.stdin : Readable.from([more.stdin ?? '']),
+      stdout: more.stdout ?? collected,
       stderr,
       env: { SUPERVISOR_HOME: this.home, PATH: process.env.PATH, ...more.env },
       cwd: this.dir,
@@ -63,16 +71,26 @@ export class Box {
           this.#interrupt = null;
         };
       },
+      onTerminate: (listener) => {
+        this.#terminate = listener;
+        return () => {
+          this.#terminate = null;
+        };
+      },
     });
-    return { code, out: stdout.text, err: stderr.text };
+    return { code, out: collected.text, err: stderr.text };
   }
 
-  get listensForInterrupt(): boolean {
-    return this.#interrupt !== null;
+  get listensForSignals(): boolean {
+    return this.#interrupt !== null || this.#terminate !== null;
   }
 
   interrupt(): void {
     this.#interrupt?.();
+  }
+
+  terminate(): void {
+    this.#terminate?.();
   }
 
   async stopServing(): Promise<void> {
@@ -166,6 +184,8 @@ export function appDetail(more: Partial<AppDetail> = {}): AppDetail {
     recycle: { max_requests: 100, max_age_ms: null },
     restart: { policy: 'always' },
     stop: { signal: 'SIGTERM' },
+    sizing: null,
+    resources: [],
     decisions: [],
     ...more,
   } as AppDetail;

@@ -8,6 +8,7 @@ import type {
   Supervisor,
   SupervisorEvent,
 } from '../../src/master/supervisor.js';
+import { cleanupReport, memoryReport, resourceReport } from '../support/reports.js';
 
 export interface FakeSupervisor extends Supervisor {
   /** What was asked, as `act reload web`. */
@@ -73,6 +74,12 @@ export function fakeSupervisor(parts: Partial<Supervisor> = {}): FakeSupervisor 
     },
     defaultModel: () => 'intents',
     userHeader: () => 'x-user-id',
+    resources: () => resourceReport(),
+    memory: () => memoryReport(),
+    cleanup: async () => {
+      calls.push('cleanup');
+      return cleanupReport();
+    },
     shutdown: async (reason) => {
       calls.push(`shutdown ${reason}`);
     },
@@ -123,6 +130,8 @@ function detail(name: string): AppDetail {
     recycle: {},
     restart: {},
     stop: {},
+    sizing: null,
+    resources: [],
     decisions: [],
   };
 }

@@ -1,7 +1,7 @@
 import type { Decision } from '../../master/supervisor.js';
 import { EXIT } from '../exit.js';
 import { wholeNumber } from '../numbers.js';
-import { decisionsTable } from '../render.js';
+import { decisionsTable } from '../render/decisions.js';
 import type { Run } from '../verbs.js';
 
 export const run: Run = async (context, _args, { policy, subject, limit, json }) => {

@@ -1,7 +1,8 @@
 import type { AppDetail, LogLine } from '../../master/supervisor.js';
 import { targetPath } from '../act.js';
 import { EXIT } from '../exit.js';
-import { appDetails, logText } from '../render.js';
+import { appDetails } from '../render/details.js';
+import { logText } from '../render/logs.js';
 import type { Run } from '../verbs.js';
 
 const LAST_LINES = 10;

@@ -1,6 +1,6 @@
 import type { AppRow } from '../../master/supervisor.js';
 import { EXIT } from '../exit.js';
-import { appsTable } from '../render.js';
+import { appsTable } from '../render/apps.js';
 import type { Run } from '../verbs.js';
 
 export const run: Run = async (context, _args, { json }) => {

@@ -5,7 +5,7 @@ import type { Context } from '../context.js';
 import { EXIT, usage } from '../exit.js';
 import { wholeNumber } from '../numbers.js';
 import { printableJson } from '../printable.js';
-import { logText } from '../render.js';
+import { logText } from '../render/logs.js';
 import { serverEvents } from '../sse.js';
 import type { Run } from '../verbs.js';
 

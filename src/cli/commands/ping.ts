@@ -1,6 +1,6 @@
 import { EXIT } from '../exit.js';
 import { printable } from '../printable.js';
-import { formatAge } from '../render.js';
+import { formatAge } from '../render/values.js';
 import type { Run } from '../verbs.js';
 
 export const run: Run = async (context, _args, { json }) => {
