@@ -7,7 +7,10 @@ import { machine, ourVersion, type Report, render, save } from './support/report
 import { Scope } from './support/scope.js';
 
 const BENCHES: Record<string, () => Promise<{ bench: Bench }>> = {
+  adaptive: () => import('./adaptive.js'),
+  breach: () => import('./breach.js'),
   http: () => import('./http.js'),
+  overhead: () => import('./overhead.js'),
   predict: () => import('./predict.js'),
   processes: () => import('./processes.js'),
   reload: () => import('./reload.js'),

@@ -54,7 +54,7 @@ async function sendInTurn(port: number, load: ClosedLoad, agent: http.Agent, sig
   // Not all at once: clients that pause don't meet at the start either.
   if (load.maxPauseMs > 0) await sleep(Math.random() * load.maxPauseMs);
   while (!signal.aborted) {
-    await send(port, load.path, agent, book.send(load.name, performance.now()));
+    await send(port, load.path, agent, book.send(load.name, performance.now()), load.predicts);
     if (load.maxPauseMs > 0) await sleep(Math.random() * load.maxPauseMs);
   }
 }
@@ -86,22 +86,31 @@ function retire(agent: http.Agent): void {
 }
 
 /** Resolves when the request is answered or lost. */
-function send(port: number, path: string, agent: http.Agent, sent: Sent): Promise<void> {
+function send(port: number, path: string, agent: http.Agent, sent: Sent, predicts = false): Promise<void> {
+  const text = predicts ? JSON.stringify({ inputs: { id: sent.id } }) : null;
+  const post = { 'content-type': 'application/json', 'content-length': text?.length };
   return new Promise((resolve) => {
     const lose = (reason: string) => {
       book.lose(sent, reason);
       resolve();
     };
     const request = http.request(
-      { host: '127.0.0.1', port, path, agent, headers: { 'x-request-id': sent.id } },
+      {
+        host: '127.0.0.1',
+        port,
+        path,
+        agent,
+        ...(text === null ? {} : { method: 'POST' }),
+        headers: { 'x-request-id': sent.id, ...(text === null ? {} : post) },
+      },
       (response) => {
-        const id = response.headers['x-request-id'] as string | undefined;
         let body = '';
         response.setEncoding('utf8').on('data', (text: string) => {
           body += text;
         });
         response.once('end', () => {
           const outcome = judge(response.statusCode ?? 0, body);
+          const id = predicts ? predictedId(body) : (response.headers['x-request-id'] as string | undefined);
           if (outcome) book.answer(sent, id, outcome, performance.now());
           else book.lose(sent, `status ${response.statusCode}`);
           resolve();
@@ -114,8 +123,17 @@ function send(port: number, path: string, agent: http.Agent, sent: Sent): Promis
       request.destroy();
     });
     request.once('error', (error: NodeJS.ErrnoException) => lose(error.code ?? error.message));
-    request.end();
+    request.end(text ?? undefined);
   });
+}
+
+function predictedId(body: string): string | undefined {
+  try {
+    return (JSON.parse(body) as { outputs?: { id?: string } }).outputs?.id;
+  } catch {
+    // Not JSON: judge() has said so.
+    return undefined;
+  }
 }
 
 /** Null for an answer that says neither yes nor why not. */

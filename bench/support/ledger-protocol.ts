@@ -10,6 +10,8 @@ export interface ClosedLoad {
   keepAlive: boolean;
   /** A client rests up to this long between its requests, evenly distributed. */
   maxPauseMs: number;
+  /** POSTs `{inputs: {id}}` and expects the id in the outputs, as nobody repeats the header of a prediction. */
+  predicts?: boolean;
 }
 
 /** Requests that are due at their time whether earlier ones are answered or not; latency counts from that time. */

@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { Client } from '../../src/cli/client.js';
 import type { AppRow } from '../../src/master/supervisor.js';
 import { type CommandResult, run, runOrThrow } from './command.js';
 import { cli } from './paths.js';
@@ -50,6 +51,11 @@ export class OurSupervisor {
 
   async list(): Promise<AppRow[]> {
     return JSON.parse((await this.command('list', '--json')).stdout) as AppRow[];
+  }
+
+  /** Asks the master itself: a command costs the CPU that a bench may be measuring. */
+  ask<T>(path: string): Promise<T> {
+    return new Client(join(this.#home, 'supervisor.sock')).get<T>(path);
   }
 
   get masterPid(): number {

@@ -3,10 +3,10 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BenchRun } from './bench.js';
 import { type CommandResult, run, runOrThrow } from './command.js';
-import { peersDir, root } from './paths.js';
+import { peersDir } from './paths.js';
+import { peerInstalled, peerVersion } from './peers.js';
 import type { Scope } from './scope.js';
 
-const INSTALL_DEADLINE_MS = 300_000;
 const bin = join(peersDir, 'node_modules/pm2/bin/pm2');
 
 export interface Pm2App {
@@ -16,6 +16,7 @@ export interface Pm2App {
   exec_mode: 'cluster' | 'fork';
   instances?: number;
   interpreter?: string;
+  max_memory_restart?: string;
   env?: Record<string, string>;
 }
 
@@ -39,7 +40,7 @@ export class Pm2 {
 
   /** Null, with a note in the results, where it is not there and can't be installed. */
   static async create(bench: BenchRun): Promise<Pm2 | null> {
-    if (!(await installed(bench))) return null;
+    if (!(await peerInstalled(bench, 'pm2', 'PM2'))) return null;
     const dir = join(bench.scope.dir, 'pm2');
     mkdirSync(dir);
     const pm2 = new Pm2(bench.scope, dir);
@@ -48,8 +49,7 @@ export class Pm2 {
   }
 
   static get version(): string | null {
-    const file = join(peersDir, 'node_modules/pm2/package.json');
-    return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version : null;
+    return peerVersion('pm2');
   }
 
   writeConfig(apps: Pm2App[]): string {
@@ -79,21 +79,4 @@ export class Pm2 {
     if (!existsSync(join(this.#home, 'pm2.pid'))) return;
     await run(this.scope, process.execPath, [bin, 'kill'], { env: this.#env, cwd: this.dir });
   }
-}
-
-async function installed(bench: BenchRun): Promise<boolean> {
-  if (existsSync(bin)) return true;
-  if (bench.quick) {
-    bench.note('PM2 is not installed yet, and a quick run does not install it: measured without it');
-    return false;
-  }
-  bench.progress('installing the peers (npm ci --prefix bench/peers)');
-  const result = await run(bench.scope, 'npm', ['ci', '--prefix', peersDir, '--no-audit', '--no-fund'], {
-    cwd: root,
-    deadlineMs: INSTALL_DEADLINE_MS,
-  });
-  if (result.code === 0) return true;
-  const why = result.stderr.trim().split('\n').at(-1);
-  bench.note(`PM2 could not be installed (${why}): measured without it`);
-  return false;
 }

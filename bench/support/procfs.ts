@@ -21,6 +21,13 @@ export function cpuMs(pid: number): number | null {
   return ((Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND) * 1000;
 }
 
+/** User and system time of the programs that this process started and that have ended. */
+export function childrenCpuMs(): number {
+  const stat = read('/proc/self/stat') ?? '';
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return ((Number(fields[13]) + Number(fields[14])) / TICKS_PER_SECOND) * 1000;
+}
+
 /** Running processes whose environment has this text: what was started with it, children's children included. */
 export function processesWith(environmentText: string): number[] {
   return readdirSync('/proc')

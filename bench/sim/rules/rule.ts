@@ -1,0 +1,35 @@
+import type { PoolTick } from '../pool.js';
+
+/** What a sizing rule is told once a second of virtual time. */
+export interface RuleFacts {
+  tick: PoolTick;
+  now: number;
+  /** The size that it asked for last. */
+  desired: number;
+  deadlineMs: number;
+  /** Null before the first worker has booted under its eyes. */
+  bootMs: number | null;
+  /** How many workers more the memory has room for; null: no limit. */
+  memoryRoom: number | null;
+  /** Memory used ÷ limit; null: no limit. */
+  memoryShare: number | null;
+}
+
+export interface Limits {
+  min: number;
+  max: number;
+}
+
+/** A policy: the size from now on. */
+export type SizingRule = (facts: RuleFacts) => number;
+
+/** Every rule starts from nothing, with the size that it begins with. */
+export interface Contender {
+  name: string;
+  first: number;
+  create(): SizingRule;
+}
+
+export function clamp(size: number, { min, max }: Limits): number {
+  return Math.min(max, Math.max(min, size));
+}
