@@ -1,12 +1,13 @@
 import type { Clock } from '../clock.js';
 import type { AppConfig } from '../config/schema.js';
 import { SupError } from '../errors.js';
-import type { AppRow, AppState, WorkerRow } from '../master/supervisor.js';
+import type { AppRow, AppState } from '../master/supervisor.js';
 import { Pool, type PoolEvents } from '../pool/pool.js';
-import { type BoxFacts, Sizing, type SizingConfig } from '../pool/sizing.js';
-import type { Worker } from '../worker/worker.js';
+import { type BoxFacts, Sizing } from '../pool/sizing.js';
+import { appRow } from './app-row.js';
 import { poolState } from './app-state.js';
 import type { AppKindParts } from './kind.js';
+import { sizingConfig } from './sizing-config.js';
 
 export interface AppDependencies {
   clock: Clock;
@@ -21,8 +22,6 @@ export interface AppDependencies {
 
 /** A typing mistake in a size should not fill the machine. */
 const MAX_WORKERS = 512;
-/** What somebody at a browser waits without minding: http requests have no deadline that we know. */
-const HTTP_DEADLINE_MS = 1000;
 
 export type Size = { to: number } | { by: number };
 
@@ -323,72 +322,8 @@ export class App {
   }
 
   #row(version: string | null, pool: Pool): AppRow {
-    const now = this.deps.clock.now();
-    const workers = pool.workers
-      .filter((w) => w.state !== 'stopped')
-      .map((w) => workerRow(w, now, pool.work.inFlight?.(w) ?? w.inFlight));
-    const { state, reason } = poolState(pool);
-    const blocked = state === 'stopped' && this.#waitingFor !== null ? `waiting for ${this.#waitingFor}` : null;
-    const config = this.#config;
-    return {
-      name: this.name,
-      version,
-      kind: config.kind,
-      mode: pool.work.mode,
-      namespace: config.namespace,
-      state: blocked ? 'starting' : state,
-      reason: blocked ?? reason,
-      generation: pool.generation,
-      ready: workers.filter((w) => w.state === 'ready').length,
-      desired: pool.desired,
-      min: config.workers.min,
-      max: config.workers.max,
-      restarts: pool.restarts,
-      recycles: pool.recycling.count,
-      cpu_percent: sum(workers.map((w) => w.cpu_percent)),
-      memory_bytes: sum(workers.map((w) => w.memory_bytes)),
-      uptime_seconds: Math.round(pool.uptimeMs / 1000),
-      port: config.kind === 'http' ? config.port : null,
-      queued: pool.work.queued?.() ?? 0,
-      workers,
-    };
+    return appRow(this.#config, version, pool, this.#waitingFor, this.deps.clock.now());
   }
-}
-
-function workerRow(worker: Worker, now: number, inFlight: number): WorkerRow {
-  return {
-    id: worker.id,
-    pid: worker.pid,
-    thread: worker.thread,
-    state: worker.state,
-    generation: worker.generation,
-    age_seconds: Math.round(worker.ageMs(now) / 100) / 10,
-    requests: worker.requests,
-    users: worker.users,
-    in_flight: inFlight,
-    memory_bytes: worker.readings.latestBytes,
-    cpu_percent: worker.readings.cpuPercent,
-  };
-}
-
-/** Null where its size is fixed, or nothing is known of its demand. */
-function sizingConfig(config: AppConfig): SizingConfig | null {
-  const { workers, limits } = config;
-  if (config.kind === 'command' || workers.min === workers.max) return null;
-  const model = config.kind === 'model';
-  return {
-    workers,
-    scale: config.scale,
-    concurrency: model ? config.concurrency : 1,
-    deadlineMs: model ? config.timeoutMs : HTTP_DEADLINE_MS,
-    memoryBytes: limits.memoryBytes,
-  };
-}
-
-/** Null when nothing was measured. */
-function sum(values: readonly (number | null)[]): number | null {
-  const known = values.filter((v) => v !== null);
-  return known.length === 0 ? null : Math.round(known.reduce((a, b) => a + b, 0) * 10) / 10;
 }
 
 /** Waits for all of them, then throws the first failure: an act is over only when each of its parts is. */

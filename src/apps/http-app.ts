@@ -4,8 +4,8 @@ import { portOwner } from '../http/port-owner.js';
 import type { Work } from '../pool/work.js';
 import { socketBackend } from '../worker/backends/socket.js';
 import { ListenSocket } from '../worker/listen-socket.js';
-import { aliveReady, httpReady } from '../worker/readiness.js';
 import { HEARTBEAT_MS, type Heartbeat } from '../worker/protocol.js';
+import { aliveReady, httpReady } from '../worker/readiness.js';
 import type { Worker } from '../worker/worker.js';
 import { type AppKindParts, type KindDependencies, workerEnv } from './kind.js';
 

@@ -1,10 +1,11 @@
 import type { Config, PressureConfig, Threshold } from '../config/schema.js';
-import { AdaptiveThresholds } from '../policy/adaptive-thresholds.js';
 import type { PressureChange } from '../monitor/hooks.js';
+import { AdaptiveThresholds } from '../policy/adaptive-thresholds.js';
 import type { PolicyDecision } from '../policy/decision.js';
 import type { LadderThresholds } from '../policy/memory-ladder.js';
 import { decidePressure, type PressureLevel, type PressureThresholds } from '../policy/pressure.js';
 import type { BoxFacts } from '../pool/sizing.js';
+import { roomOf } from '../sensing/room.js';
 import type { Snapshot } from '../sensing/snapshot.js';
 import type { MemoryStatus } from './supervisor.js';
 
@@ -170,15 +171,10 @@ export class Box {
 function usageOf({ machine, trees, master }: Snapshot, explicitLimit: number | null): Usage {
   let usedBytes = master?.ownBytes ?? 0;
   for (const tree of trees.values()) usedBytes += tree.ownBytes;
-  const { memory, cgroup } = machine;
-  const groupRoom = cgroup?.limitBytes == null ? null : Math.max(0, cgroup.limitBytes - cgroup.workingSetBytes);
-  const byGroup = groupRoom !== null && (memory === null || groupRoom < memory.availableBytes);
-  const availableBytes = byGroup ? groupRoom : (memory?.availableBytes ?? null);
-  const totalBytes = byGroup ? (cgroup?.limitBytes ?? null) : (memory?.totalBytes ?? null);
+  const { availableBytes, totalBytes, from } = roomOf(machine);
   const shared = { usedBytes, availableBytes, totalBytes };
   if (explicitLimit !== null) return { ...shared, limitBytes: explicitLimit, limitFrom: 'limits.memory' };
-  if (availableBytes === null) return { ...shared, limitBytes: null, limitFrom: null };
-  return { ...shared, limitBytes: usedBytes + availableBytes, limitFrom: byGroup ? 'cgroup' : 'machine' };
+  return { ...shared, limitBytes: availableBytes === null ? null : usedBytes + availableBytes, limitFrom: from };
 }
 
 function levelsOf(pressure: PressureConfig, limitBytes: number): PressureThresholds {

@@ -1,7 +1,7 @@
 import type { App } from '../apps/app.js';
 import { availableCores } from '../config/cores.js';
-import type { CleanedMessage, CleanupLevel } from '../worker/protocol.js';
 import type { Pool } from '../pool/pool.js';
+import type { CleanedMessage, CleanupLevel } from '../worker/protocol.js';
 import type { Worker } from '../worker/worker.js';
 
 export interface Cleanup {

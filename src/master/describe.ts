@@ -2,7 +2,8 @@ import type { App } from '../apps/app.js';
 import type { AppConfig } from '../config/schema.js';
 import type { DecisionLog } from './decisions.js';
 import type { Registry } from './registry.js';
-import { type Resources, sizingRow } from './resources.js';
+import { sizingRow } from './resource-rows.js';
+import type { Resources } from './resources.js';
 import type { AppDetail } from './supervisor.js';
 import type { Selection } from './targets.js';
 

@@ -173,7 +173,8 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     apply: (file, options) => refuseWhenEnding().apply(file, options),
     act: (verb, target) => refuseWhenEnding().act(verb, target),
     scale: (target, size) => refuseWhenEnding().scale(target, size),
-    describe: (target) => selectTargets(registry.apps, target).flatMap((s) => describe(s, registry, decisions, resources)),
+    describe: (target) =>
+      selectTargets(registry.apps, target).flatMap((s) => describe(s, registry, decisions, resources)),
     decisions: (filter) => decisions.list(filter),
     logs: (target, options) => logs.tail(target, options),
     followLogs: (target, onLine) => logs.follow(target, onLine),

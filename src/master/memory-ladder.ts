@@ -52,11 +52,9 @@ export class MemoryLadder {
     const thresholds = box.ladderThresholds();
     if (!thresholds) return;
     const now = clock.now();
-    if (this.#last && box.usedBytes !== null)
-      this.#last.lowestBytes = Math.min(this.#last.lowestBytes, box.usedBytes);
+    if (this.#last && box.usedBytes !== null) this.#last.lowestBytes = Math.min(this.#last.lowestBytes, box.usedBytes);
     this.#measure(now);
-    if (this.#last && box.usedBytes !== null)
-      this.#last.lowestBytes = Math.min(this.#last.lowestBytes, box.usedBytes);
+    if (this.#last && box.usedBytes !== null) this.#last.lowestBytes = Math.min(this.#last.lowestBytes, box.usedBytes);
     const residents = this.#residents();
     const pools = residents.map((resident) => this.#facts(resident, residents.length, now));
     const facts = { usedBytes: box.usedBytes, limitBytes: box.limitBytes, pools };
@@ -91,9 +89,11 @@ export class MemoryLadder {
       took_ms: null,
     };
     this.#rows = [...this.#rows.slice(1 - KEPT_STEPS), this.#row];
-    act.catch((error: Error) => warn(`memory: ${rung}: ${error.message}`)).finally(() => {
-      step.doneAt = clock.now();
-    });
+    act
+      .catch((error: Error) => warn(`memory: ${rung}: ${error.message}`))
+      .finally(() => {
+        step.doneAt = clock.now();
+      });
   }
 
   /** Null where what was decided can't be done now. */
@@ -104,7 +104,7 @@ export class MemoryLadder {
         return cleanUpAll(apps(), 'trim');
       case 'recycle': {
         const found = find(residents, decision.targets[0]);
-        return (found && found.pool.recycling.replace(found.worker, 'memory', withMemory(decision, found.worker))) || null;
+        return found?.pool.recycling.replace(found.worker, 'memory', withMemory(decision, found.worker)) || null;
       }
       case 'emergency': {
         const unloading = residents.filter(({ pool }) => decision.targets.includes(pool.name));

@@ -1,25 +1,19 @@
 import type { App } from '../apps/app.js';
+import { sum } from '../apps/app-row.js';
 import type { Clock } from '../clock.js';
 import { recommend } from '../policy/recommendations.js';
 import type { Pool } from '../pool/pool.js';
-import { type TrendSummary, TrendSeries } from '../sensing/trend.js';
+import { TrendSeries } from '../sensing/trend.js';
 import type { Worker } from '../worker/worker.js';
 import type { Box } from './box.js';
 import { cleanUpAll, whyNotCleanable } from './cleanups.js';
 import type { Leaks } from './leaks.js';
 import type { MemoryLadder } from './memory-ladder.js';
-import type {
-  CleanupReport,
-  MemoryReport,
-  ResourceReport,
-  Sizing as SizingRow,
-  Trend,
-  WorkerResources,
-} from './supervisor.js';
+import type { CleanupReport, MemoryReport, ResourceReport, WorkerResources } from './resource-reports.js';
+import { cpuStatus, MB, machineStatus, round, sizingRow, trendRow, workerResources } from './resource-rows.js';
 
 const TREND_EVERY_MS = 5000;
 const TREND_WINDOW_MS = 15 * 60_000;
-const MB = 1e6;
 /** Before that, a share of its life says little. */
 const SETTLED_MS = 60_000;
 
@@ -80,8 +74,6 @@ export class Resources {
   report(): ResourceReport {
     const { box, clock } = this.deps;
     const { snapshot } = box;
-    const machine = snapshot?.machine ?? null;
-    const master = snapshot?.master ?? null;
     const apps = this.#pools().map(({ app, version, pool }) => ({
       name: app.name,
       version,
@@ -94,57 +86,15 @@ export class Resources {
       time: new Date(clock.wall()).toISOString(),
       status: {
         memory: box.status(),
-        cpu: {
-          level: this.#cpuLevel(),
-          share: round(machine?.cpu?.share),
-          per_core: machine?.cpu?.perCore.map((share) => round(share) as number) ?? null,
-          load: machine?.cpu ? [...machine.cpu.load] : null,
-          cores: machine?.cpu?.cores ?? null,
-          quota_cores: machine?.cpu?.quotaCores ?? null,
-          quota_share: round(machine?.cpu?.quotaShare),
-        },
-        stall: machine?.stall
-          ? {
-              memory_some: machine.stall.memorySome,
-              memory_full: machine.stall.memoryFull,
-              cpu_some: machine.stall.cpuSome,
-              io_some: machine.stall.ioSome,
-            }
-          : null,
-        swap: machine?.memory
-          ? { total_bytes: machine.memory.swapTotalBytes, free_bytes: machine.memory.swapFreeBytes }
-          : null,
-        disk: machine?.disk
-          ? { path: machine.disk.path, total_bytes: machine.disk.totalBytes, free_bytes: machine.disk.freeBytes }
-          : null,
-        network: machine?.network
-          ? {
-              received_bytes: machine.network.receivedBytes,
-              sent_bytes: machine.network.sentBytes,
-              received_per_second: Math.round(machine.network.receivedPerSecond),
-              sent_per_second: Math.round(machine.network.sentPerSecond),
-            }
-          : null,
-        gpus:
-          machine?.gpus?.map((gpu) => ({
-            name: gpu.name,
-            total_bytes: gpu.totalBytes,
-            used_bytes: gpu.usedBytes,
-            share: gpu.share,
-          })) ?? null,
-        master: {
-          memory_bytes: master?.memoryBytes ?? null,
-          cpu_percent: master?.cpuPercent ?? null,
-          threads: master?.threads ?? null,
-          open_files: master?.openFiles ?? null,
-        },
+        ...machineStatus(snapshot),
+        cpu: cpuStatus(snapshot, this.#cpuLevel()),
       },
       apps,
       workers,
       trends: {
-        memory_bytes: trend(this.#memory.summary()),
-        memory_share: trend(this.#share.summary()),
-        cpu_share: trend(this.#cpu.summary()),
+        memory_bytes: trendRow(this.#memory.summary()),
+        memory_share: trendRow(this.#share.summary()),
+        cpu_share: trendRow(this.#cpu.summary()),
       },
       growth: this.#growth(),
       recommendations: this.#recommendations(workers, apps),
@@ -152,32 +102,7 @@ export class Resources {
   }
 
   worker(pool: Pool, worker: Worker): WorkerResources {
-    const { tree, vitals, latestBytes, cpuPercent } = worker.readings;
-    const growth = this.deps.leaks.growth(worker);
-    return {
-      id: worker.id,
-      pid: worker.pid,
-      thread: worker.thread,
-      memory_bytes: latestBytes,
-      rss_bytes: tree?.memoryBytes ?? null,
-      vms_bytes: tree?.vmsBytes ?? null,
-      pss_bytes: tree?.pssBytes ?? null,
-      uss_bytes: tree?.ussBytes ?? null,
-      cpu_percent: cpuPercent,
-      threads: tree?.threads ?? null,
-      open_files: tree?.openFiles ?? null,
-      heap_used_bytes: vitals?.heapUsedBytes ?? null,
-      heap_limit_bytes: vitals?.heapLimitBytes ?? null,
-      external_bytes: vitals?.externalBytes ?? null,
-      array_buffer_bytes: vitals?.arrayBufferBytes ?? null,
-      event_loop_utilisation: round(vitals?.utilisation),
-      event_loop_lag_ms: round(vitals?.lagMs),
-      gc_count: vitals?.gcCount ?? null,
-      gc_ms: round(vitals?.gcMs),
-      in_flight: pool.inFlight(worker),
-      limit_bytes: worker.limits.maxMemoryBytes,
-      growth_mb_per_minute: growth?.significant ? round(growth.bytesPerMinute / MB) : null,
-    };
+    return workerResources(pool, worker, this.deps.leaks.growth(worker));
   }
 
   /** A second call joins the first. */
@@ -293,9 +218,7 @@ export class Resources {
   }
 
   #pools(): { app: App; version: string | null; pool: Pool }[] {
-    return this.deps
-      .apps()
-      .flatMap((app) => [...app.pools].map(([version, pool]) => ({ app, version, pool })));
+    return this.deps.apps().flatMap((app) => [...app.pools].map(([version, pool]) => ({ app, version, pool })));
   }
 
   #workers(): { pool: Pool; worker: Worker }[] {
@@ -303,44 +226,4 @@ export class Resources {
       pool.workers.filter((w) => w.state !== 'stopped').map((worker) => ({ pool, worker })),
     );
   }
-}
-
-/** The size of a pool as `describe` shows it, fixed ones too. */
-export function sizingRow(app: App, pool: Pool): SizingRow {
-  const sizing = app.sizing(pool);
-  const { min, max } = app.config.workers;
-  const latest = sizing?.latest ?? null;
-  return {
-    desired: pool.desired,
-    min,
-    max,
-    pinned: app.pinned,
-    target: latest?.target ?? null,
-    held_by: latest?.heldBy ?? null,
-    reason: latest?.reason ?? null,
-    learned: sizing?.learned().map(({ size, perSecond }) => ({ workers: size, per_second: round(perSecond) as number })) ?? [],
-  };
-}
-
-function trend(summary: TrendSummary | null): Trend | null {
-  if (!summary) return null;
-  const { windowMs, samples, min, max, p50, p95, perMinute } = summary;
-  return {
-    window_seconds: Math.round(windowMs / 1000),
-    samples,
-    min: round(min) as number,
-    max: round(max) as number,
-    p50: round(p50) as number,
-    p95: round(p95) as number,
-    per_minute: round(perMinute) as number,
-  };
-}
-
-function sum(values: readonly (number | null)[]): number | null {
-  const known = values.filter((value) => value !== null);
-  return known.length === 0 ? null : Math.round(known.reduce((a, b) => a + b, 0) * 10) / 10;
-}
-
-function round(value: number | null | undefined): number | null {
-  return value === null || value === undefined ? null : Math.round(value * 1000) / 1000;
 }

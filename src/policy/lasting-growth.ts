@@ -15,6 +15,7 @@ const PARTS = 5;
 const BLOCKS = 12;
 const SIGNIFICANT_Z = 3.72;
 /** Each part brings at least so much of what a part brings on average: steps leave parts without any. */
+const MOST_PART = 2;
 const LEAST_PART = 0.25;
 /** The later half brings at least so much of what the earlier one brought: what warms up flattens. */
 const LEAST_LATER_HALF = 0.55;
@@ -70,7 +71,7 @@ function minimaOf(floors: readonly Point[], parts: number): Point[] {
 function isSustained(lasting: readonly Point[], minima: readonly number[]): boolean {
   const gains = minima.slice(1).map((least, i) => least - (minima[i] as number));
   const meanGain = gains.reduce((sum, gain) => sum + gain, 0) / gains.length;
-  if (gains.some((gain) => gain < LEAST_PART * meanGain)) return false;
+  if (gains.some((gain) => gain < LEAST_PART * meanGain || gain > MOST_PART * meanGain)) return false;
   const [first, last] = [lasting[0] as Point, lasting.at(-1) as Point];
   const halfway = (first.at + last.at) / 2;
   const middle = lasting.find(({ at }) => at >= halfway) as Point;

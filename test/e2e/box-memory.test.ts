@@ -30,7 +30,8 @@ async function fillTo(box: Box, models: Models, app: string, word: 'cache' | 'ke
   outputsOf(await models.ask(app, `${word} ${missing}`));
 }
 
-const steps = async (box: Box) => (await box.decisions((d) => d.policy === 'memory')).map((d) => `${d.subject} ${d.action}`);
+const steps = async (box: Box) =>
+  (await box.decisions((d) => d.policy === 'memory')).map((d) => `${d.subject} ${d.action}`);
 
 describe('the memory of the whole box', () => {
   it('is trimmed at 80 %, and what that freed is measured', async () => {

@@ -40,7 +40,14 @@ describe('what the box and its workers use', () => {
     expect(memory.limit_bytes).toBeGreaterThan(memory.used_bytes as number);
     expect(memory.used_share).toBeCloseTo((memory.used_bytes as number) / (memory.limit_bytes as number), 3);
     expect(memory.total_bytes).toBeGreaterThanOrEqual(memory.available_bytes as number);
-    expect(memory.thresholds).toEqual({ medium: 0.5, high: 0.7, critical: 0.85, cleanup: 0.8, recycle: 0.9, emergency: 0.95 });
+    expect(memory.thresholds).toEqual({
+      medium: 0.5,
+      high: 0.7,
+      critical: 0.85,
+      cleanup: 0.8,
+      recycle: 0.9,
+      emergency: 0.95,
+    });
     expect(cpu.per_core).toHaveLength(cpu.cores as number);
     expect(cpu.share).toBeGreaterThanOrEqual(0);
     expect(cpu.share).toBeLessThanOrEqual(1);

@@ -61,14 +61,22 @@ describe('the size of a pool', () => {
   });
 
   it('stays where it is over a reload', async () => {
-    const box = await Box.open(`${HEAD}  slow: { module: $FIXTURES/models/waits.mjs, ${SIZES}, scale: { up_window: 2s, up_cooldown: 2s, down_window: 10m } }\n`);
+    const box = await Box.open(
+      `${HEAD}  slow: { module: $FIXTURES/models/waits.mjs, ${SIZES}, scale: { up_window: 2s, up_cooldown: 2s, down_window: 10m } }\n`,
+    );
     await box.ok('start', 'supervisor.yaml');
     const load = { method: 'POST', path: '/predict/slow', body: JSON.stringify({ inputs: '$ID' }) } as const;
-    const ledger = await Ledger.start(box.inference, [{ ...load, name: 'kept', clients: 6, keepAlive: true, maxPauseMs: 50 }]);
-    const { desired } = await until(async () => {
-      const row = await box.row('slow');
-      return row.ready >= 2 && row.ready === row.desired ? row : null;
-    }, 'it to grow', 40_000);
+    const ledger = await Ledger.start(box.inference, [
+      { ...load, name: 'kept', clients: 6, keepAlive: true, maxPauseMs: 50 },
+    ]);
+    const { desired } = await until(
+      async () => {
+        const row = await box.row('slow');
+        return row.ready >= 2 && row.ready === row.desired ? row : null;
+      },
+      'it to grow',
+      40_000,
+    );
     await box.ok('reload', 'slow');
     expectAllAnswered(await ledger.stop());
     expect((await box.row('slow')).desired).toBeGreaterThanOrEqual(desired);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { PolicyDecision } from '../../src/policy/decision.js';
-import type { PressureChange } from '../../src/monitor/hooks.js';
 import { Box, type BoxSettings } from '../../src/master/box.js';
+import type { PressureChange } from '../../src/monitor/hooks.js';
+import type { PolicyDecision } from '../../src/policy/decision.js';
 import type { MachineSample, Snapshot, TreeSample } from '../../src/sensing/snapshot.js';
 
 const MIB = 1024 ** 2;
@@ -73,13 +73,23 @@ describe('the limit', () => {
   it('is what the configuration says', () => {
     const { box: own } = box(limit(GIB));
     own.see(snapshot(machine(4 * GIB), tree(256 * MIB), tree(256 * MIB)));
-    expect(own.status()).toMatchObject({ used_bytes: 512 * MIB, limit_bytes: GIB, used_share: 0.5, limit_from: 'limits.memory' });
+    expect(own.status()).toMatchObject({
+      used_bytes: 512 * MIB,
+      limit_bytes: GIB,
+      used_share: 0.5,
+      limit_from: 'limits.memory',
+    });
   });
 
   it('is else what we use and what the machine still has', () => {
     const { box: own } = box();
     own.see(snapshot(machine(3 * GIB), tree(GIB)));
-    expect(own.status()).toMatchObject({ limit_bytes: 4 * GIB, used_share: 0.25, limit_from: 'machine', total_bytes: 8 * GIB });
+    expect(own.status()).toMatchObject({
+      limit_bytes: 4 * GIB,
+      used_share: 0.25,
+      limit_from: 'machine',
+      total_bytes: 8 * GIB,
+    });
   });
 
   it('is the control group’s where that has less left', () => {
@@ -93,7 +103,12 @@ describe('the limit', () => {
     const { box: own, decisions } = box();
     own.see(snapshot(NOTHING, tree(7 * GIB)));
     expect(own.status()).toMatchObject({ limit_bytes: null, used_share: null, pressure: 'low' });
-    expect([own.hasRoom(100 * GIB), own.facts(2).pressure, own.facts(2).roomBytes, own.ladderThresholds()]).toEqual([true, null, null, null]);
+    expect([own.hasRoom(100 * GIB), own.facts(2).pressure, own.facts(2).roomBytes, own.ladderThresholds()]).toEqual([
+      true,
+      null,
+      null,
+      null,
+    ]);
     expect(decisions).toEqual([]);
   });
 });
@@ -105,14 +120,27 @@ describe('pressure', () => {
       own.see(snapshot(machine(4 * GIB), tree(mib * MIB)));
       return own.level;
     };
-    expect([100, 500, 705, 695, 860, 860, 679].map(use)).toEqual(['low', 'medium', 'high', 'high', 'critical', 'critical', 'medium']);
+    expect([100, 500, 705, 695, 860, 860, 679].map(use)).toEqual([
+      'low',
+      'medium',
+      'high',
+      'high',
+      'critical',
+      'critical',
+      'medium',
+    ]);
     expect(decisions.map((d) => [d.subject, d.policy, d.action])).toEqual([
       ['box', 'pressure', 'raise'],
       ['box', 'pressure', 'raise'],
       ['box', 'pressure', 'raise'],
       ['box', 'pressure', 'lower'],
     ]);
-    expect(changes.map((c) => `${c.from}>${c.level}`)).toEqual(['low>medium', 'medium>high', 'high>critical', 'critical>medium']);
+    expect(changes.map((c) => `${c.from}>${c.level}`)).toEqual([
+      'low>medium',
+      'medium>high',
+      'high>critical',
+      'critical>medium',
+    ]);
     expect(changes[0]).toMatchObject({ share: 0.5, usedBytes: 500 * MIB, limitBytes: 1000 * MIB });
   });
 
@@ -150,7 +178,14 @@ describe('room', () => {
 });
 
 describe('CPU', () => {
-  const cpu = { share: 0.4, perCore: [0.4, 0.4], load: [0, 0, 0] as const, cores: 2, quotaCores: null, quotaShare: null };
+  const cpu = {
+    share: 0.4,
+    perCore: [0.4, 0.4],
+    load: [0, 0, 0] as const,
+    cores: 2,
+    quotaCores: null,
+    quotaShare: null,
+  };
 
   it('is the machine’s, or the quota’s where there is one', () => {
     const { box: own } = box();

@@ -36,7 +36,7 @@ const SATURATION_WINDOW_MS = 3000;
 const SATURATED = 0.95;
 const SATURATED_GROWTH = 1.5;
 /** Standard deviations that the latest ticks alone must be off before they count for more than the whole window. */
-const SURE = 2;
+const SURE = 3;
 /** A rise within this time is a jump: too fast to be followed by one growth after the other. */
 const JUMP_MS = 15_000;
 const JUMP_MEMORY_MS = 30 * 60_000;
