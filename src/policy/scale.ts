@@ -1,9 +1,10 @@
 import { act, hold, type PolicyDecision } from './decision.js';
 import type { PressureLevel } from './pressure.js';
-import { DemandEstimate } from './scale/demand.js';
+import { Damping } from './scale/damping.js';
+import { CPU_FULL, type Demand, DemandEstimate } from './scale/demand.js';
 import { LoadHistory } from './scale/load.js';
+import { Recovery } from './scale/recovery.js';
 import { ThroughputLearning } from './scale/throughput.js';
-import { WindowMaximum } from './scale/window.js';
 
 /** Between which sizes, and how. All times in ms. */
 export interface ScaleLimits {
@@ -62,36 +63,19 @@ export interface ScaleDecision extends PolicyDecision<'grow' | 'shrink'> {
   heldBy: ScaleHold | null;
 }
 
-/** Growth stops at this share of the cores: more workers would only share what is there. */
-const CPU_FULL = 0.85;
-/** Less than this above or below the present size is no reason to move. */
+/** Demand above the present size by less than this is no reason to grow. */
 const TOLERANCE = 0.1;
-/** An idle worker is kept for as long as this many boots take. */
-const BOOTS_HELD = 15;
-/** A growth this soon after a shrink shows that the shrink was a mistake. */
-const FLAP_SHARE = 0.375;
-const MAX_PENALTY = 8;
-/** A penalty is halved after this long without another flap. */
-const FORGIVEN_MS = 15 * 60_000;
-/** After critical pressure nothing grows for this long, doubled for each time that it comes back. */
-const RECOVERY_MS = 30_000;
+const MOST_GROWTH = 2;
 const TICK_MS = 1000;
 
 /** The size of one pool: call once a tick with what was seen since the last. Holds its own history; no clock, no I/O. */
 export class Scaler {
   readonly #load = new LoadHistory();
-  readonly #learning = new ThroughputLearning();
   readonly #demand = new DemandEstimate();
-  readonly #demands = new WindowMaximum();
-  #seenAt: number | null = null;
-  #before = { ready: 0, queued: 0 };
-  #grewAt: number | null = null;
-  #shrankAt: number | null = null;
-  #penalty = 1;
-  #flappedAt = 0;
-  #criticalAt: number | null = null;
-  #wasCritical = false;
-  #recoveryMs = RECOVERY_MS;
+  readonly #learning = new ThroughputLearning();
+  readonly #damping = new Damping();
+  readonly #recovery = new Recovery();
+  #before: { at: number; ready: number; queued: number } | null = null;
 
   constructor(private limits: ScaleLimits) {}
 
@@ -106,166 +90,141 @@ export class Scaler {
 
   decide(given: ScaleFacts, now: number): ScaleDecision {
     const facts = cleaned(given);
-    const spanMs = this.#seenAt === null ? TICK_MS : Math.max(0, now - this.#seenAt);
-    this.#seenAt = now;
-    if (facts.arrivals !== null && spanMs > 0) this.#load.add({ ...facts, arrivals: facts.arrivals, spanMs });
+    const spanMs = this.#before === null ? TICK_MS : Math.max(1, now - this.#before.at);
     this.#learn(facts, spanMs, now);
+    this.#before = { at: now, ready: facts.ready, queued: facts.queued };
+    this.#recovery.see(facts.pressure === 'critical', now);
 
-    const emergency = this.#emergency(facts, now);
-    if (emergency) return emergency;
-    if (facts.arrivals === null) return { ...hold('arrivals are not known'), ...this.#keep(facts), heldBy: null };
-
-    const { workers, steady, reserve, numbers } = this.#demand.of(this.#load, facts, this.limits, spanMs, now);
-    const target = Math.min(Math.ceil(workers - 1e-9), Number.MAX_SAFE_INTEGER);
-    this.#demands.add(Math.ceil(steady), now);
-    this.#forgive(now);
-    const { desired } = facts;
-    if (workers - desired > TOLERANCE * desired) return this.#up(facts, target, numbers, now);
-    if (target >= desired) return this.#hold('at its size', facts, target, null, numbers);
-    return this.#down(facts, target, Math.ceil(reserve), numbers, now);
-  }
-
-  #up(facts: ScaleFacts, target: number, numbers: ScaleDecision['numbers'], now: number): ScaleDecision {
-    const { limits } = this;
-    const { desired } = facts;
-    const stop = (reason: string, by: ScaleHold) => this.#hold(reason, facts, target, by, numbers);
-    if (desired >= limits.max) return stop('at its largest size', 'max');
-    if (facts.pressure === 'critical' || this.#recovers(now))
-      return stop('memory pressure is or was critical', 'pressure');
-    if (facts.memoryRoom === null && facts.pressure === 'high') return stop('memory pressure is high', 'pressure');
-    if (facts.memoryRoom === 0) return stop('memory has no room for another worker', 'memory');
-    const cpu = this.#load.cpuShare(limits.upWindowMs);
-    if ((cpu !== null && cpu >= CPU_FULL) || (facts.cpuShare !== null && facts.cpuShare >= CPU_FULL))
-      return stop('the CPU is busy', 'cpu');
-    const ceiling = this.#learning.ceiling();
-    if (ceiling !== null && desired >= ceiling) return stop('more workers did not answer more requests', 'learning');
-    if (this.#grewAt !== null && now - this.#grewAt < limits.upCooldownMs) return stop('grew just now', 'cooldown');
-
-    const wanted: [number, ScaleHold | null][] = [
-      [target, null],
-      [Math.max(desired * 2, desired + 1), 'cooldown'],
-      [limits.max, 'max'],
-      [desired + (facts.memoryRoom ?? Number.POSITIVE_INFINITY), 'memory'],
-      [Math.max(ceiling ?? Number.POSITIVE_INFINITY, desired), 'learning'],
-    ];
-    const [size, heldBy] = wanted.reduce((least, one) => (one[0] < least[0] ? one : least));
-    this.#flap(now);
-    this.#grewAt = now;
-    return {
-      ...act('grow', `grow from ${desired} to ${size}: demand is ${target}`, {
-        ...numbers,
-        demand: target,
-        from: desired,
-        desired: size,
-      }),
-      desired: size,
-      target,
-      heldBy,
-    };
-  }
-
-  #down(
-    facts: ScaleFacts,
-    target: number,
-    reserve: number,
-    numbers: ScaleDecision['numbers'],
-    now: number,
-  ): ScaleDecision {
-    const { limits } = this;
-    const { desired } = facts;
-    const windowMs = this.#downWindowMs(facts) * this.#penalty;
-    this.#demands.forget(limits.downWindowMs * MAX_PENALTY, now);
-    const stop = (reason: string, by: ScaleHold) => this.#hold(reason, facts, target, by, numbers);
-    if (desired <= limits.min) return stop('at its smallest size', 'min');
-    const needed = Math.max(reserve, this.#demands.over(windowMs, now) ?? target);
-    if (needed >= desired) return stop('needed within the down window', 'window');
-    const since = Math.max(this.#grewAt ?? 0, this.#shrankAt ?? 0);
-    if ((this.#grewAt !== null || this.#shrankAt !== null) && now - since < limits.upCooldownMs)
-      return stop('resized just now', 'cooldown');
-    if (facts.idle === 0) return stop('no worker is idle', 'busy');
-    const size = Math.max(needed, limits.min, Math.ceil(desired / 2), desired - facts.idle);
-    if (size >= desired) return stop('at its size', 'window');
-    this.#shrankAt = now;
-    return {
-      ...act(
-        'shrink',
-        `shrink from ${desired} to ${size}: demand was at most ${needed} for ${Math.round(windowMs / 1000)} s`,
-        {
-          ...numbers,
-          demand: target,
-          from: desired,
-          desired: size,
-          window_ms: windowMs,
-        },
-      ),
-      desired: size,
-      target,
-      heldBy: size > needed ? (size === limits.min ? 'min' : 'busy') : null,
-    };
-  }
-
-  #downWindowMs({ bootMs }: ScaleFacts): number {
-    const { downWindowMs } = this.limits;
-    if (bootMs === null) return downWindowMs;
-    return Math.min(downWindowMs, Math.max(downWindowMs / 4, BOOTS_HELD * bootMs));
-  }
-
-  /** Memory is about to end, and this pool has more of it than it should: one worker, at once, busy or not. */
-  #emergency(facts: ScaleFacts, now: number): ScaleDecision | null {
-    const critical = facts.pressure === 'critical';
-    if (critical && !this.#wasCritical) {
-      const again = this.#criticalAt !== null && now - this.#criticalAt < this.#recoveryMs * 2;
-      this.#recoveryMs = again ? Math.min(this.#recoveryMs * 2, RECOVERY_MS * MAX_PENALTY * 2) : RECOVERY_MS;
-    }
-    this.#wasCritical = critical;
-    if (critical) this.#criticalAt = now;
     const least = Math.max(1, this.limits.min);
-    if (!critical || !facts.overFairShare || facts.desired <= least) return null;
-    this.#shrankAt = now;
-    return {
-      ...act(
-        'shrink',
-        `shrink from ${facts.desired} to ${least}: memory pressure is critical and it has more than its fair share`,
-        {
-          from: facts.desired,
-          desired: least,
-        },
-      ),
-      desired: least,
-      target: facts.desired,
-      heldBy: 'pressure',
-    };
+    if (facts.pressure === 'critical' && facts.overFairShare && facts.desired > least)
+      return this.#fallBack(facts, least, now);
+    if (facts.arrivals === null) return this.#hold('arrivals are not known', facts, facts.desired, null, {});
+
+    this.#load.add({ ...facts, arrivals: facts.arrivals, spanMs });
+    const demand = this.#demand.of(this.#load, facts, this.limits, spanMs, now);
+    this.#damping.see(wholeWorkers(demand.lasting), this.limits, now);
+    const ceiling = this.#learning.ceiling();
+    if (ceiling !== null && facts.desired > Math.max(ceiling, this.limits.min))
+      return this.#shrinkBack(facts, demand, now);
+    return demand.workers > facts.desired * (1 + TOLERANCE)
+      ? this.#grow(facts, demand, ceiling, now)
+      : this.#shrink(facts, demand, now);
   }
 
-  #recovers(now: number): boolean {
-    return this.#criticalAt !== null && now - this.#criticalAt < this.#recoveryMs;
+  #grow(facts: ScaleFacts, demand: Demand, ceiling: number | null, now: number): ScaleDecision {
+    const { limits } = this;
+    const { desired, memoryRoom } = facts;
+    const target = wholeWorkers(demand.workers);
+    const stop = (by: ScaleHold, reason: string) => this.#hold(reason, facts, target, by, demand.numbers);
+    if (desired >= limits.max) return stop('max', 'at its largest size');
+    if (facts.pressure === 'critical') return stop('pressure', 'memory pressure is critical');
+    if (this.#recovery.isUnderWay(now)) return stop('pressure', 'memory pressure was critical just now');
+    if (facts.pressure === 'high' && memoryRoom === null)
+      return stop('pressure', 'memory pressure is high, and what a worker takes is not known');
+    if (memoryRoom === 0) return stop('memory', 'memory has no room for another worker');
+    const cpu = this.#load.cpuShare(limits.upWindowMs);
+    if (cpu !== null && cpu >= CPU_FULL) return stop('cpu', 'the CPU is full: another worker would only wait for it');
+    if (ceiling !== null && desired >= ceiling) return stop('learning', 'more workers have answered no more requests');
+    if (!this.#damping.mayGrow(limits, now)) return stop('cooldown', 'has just grown');
+
+    const bounds: [number, ScaleHold | null][] = [
+      [target, null],
+      [Math.max(desired * MOST_GROWTH, desired + 1), 'cooldown'],
+      [limits.max, 'max'],
+      [desired + (memoryRoom ?? Number.POSITIVE_INFINITY), 'memory'],
+      [ceiling ?? Number.POSITIVE_INFINITY, 'learning'],
+    ];
+    const [size, heldBy] = bounds.reduce((least, bound) => (bound[0] < least[0] ? bound : least));
+    this.#damping.grew(limits, facts.bootMs, now);
+    return this.#resize('grow', facts, size, `the load asks for ${target}`, target, heldBy, demand.numbers);
   }
 
-  #learn(facts: ScaleFacts, spanMs: number, now: number): void {
-    const { ready, desired, booting, queued, completed, busyMs, cpuWait } = facts;
-    const same = booting === 0 && ready === desired && ready === this.#before.ready;
-    // One request that waits may have come just now; one for each slot says that none was idle since.
-    const full = ready * Math.max(1, facts.concurrency);
-    const saturated = same && queued >= full && this.#before.queued >= full && spanMs > 0;
-    this.#before = { ready, queued };
+  #shrink(facts: ScaleFacts, demand: Demand, now: number): ScaleDecision {
+    const { limits } = this;
+    const { desired, idle } = facts;
+    const target = wholeWorkers(demand.workers);
+    const stop = (by: ScaleHold | null, reason: string) => this.#hold(reason, facts, target, by, demand.numbers);
+    if (target >= desired) return stop(null, 'has the size that the load asks for');
+    if (desired <= limits.min) return stop('min', 'at its smallest size');
+    const windowMs = this.#damping.windowMs(limits, facts.bootMs);
+    const needed = Math.max(this.#damping.needed(windowMs, now), wholeWorkers(demand.reserve), limits.min);
+    if (needed >= desired)
+      return stop('window', 'needed within the down window, or when the load jumps as it did lately');
+    if (!this.#damping.mayShrink(limits, now))
+      return stop('cooldown', 'was resized just now, or too often within the last hour');
+    if (idle === 0) return stop('busy', 'no worker is idle');
+
+    const size = Math.max(needed, Math.ceil(desired / MOST_GROWTH), desired - idle);
+    const heldBy =
+      size === needed ? (needed === limits.min ? 'min' : null) : size === desired - idle ? 'busy' : 'window';
+    this.#damping.shrank(now);
+    const seconds = Math.round(windowMs / 1000);
+    return this.#resize('shrink', facts, size, `no more than ${needed} were needed for ${seconds} s`, target, heldBy, {
+      ...demand.numbers,
+      window_seconds: seconds,
+    });
+  }
+
+  /** The last worker that was added brought nothing. It is drained like any other, but where all are busy it can't be an idle one. */
+  #shrinkBack(facts: ScaleFacts, demand: Demand, now: number): ScaleDecision {
+    const target = wholeWorkers(demand.workers);
+    if (!this.#damping.mayShrink(this.limits, now))
+      return this.#hold(
+        'was resized just now, or too often within the last hour',
+        facts,
+        target,
+        'cooldown',
+        demand.numbers,
+      );
+    this.#damping.shrank(now);
+    const size = facts.desired - 1;
+    return this.#resize(
+      'shrink',
+      facts,
+      size,
+      'more workers have answered no more requests',
+      target,
+      'learning',
+      demand.numbers,
+    );
+  }
+
+  /** Memory is about to end and this pool has more of it than it should: at once, whether they are busy or not. */
+  #fallBack(facts: ScaleFacts, size: number, now: number): ScaleDecision {
+    this.#damping.shrank(now);
+    const reason = 'memory pressure is critical, and it has more than its fair share';
+    return this.#resize('shrink', facts, size, reason, facts.desired, 'pressure', {});
+  }
+
+  #learn(
+    { ready, desired, booting, queued, completed, busyMs, cpuWait, concurrency }: ScaleFacts,
+    spanMs: number,
+    now: number,
+  ): void {
+    // One request that waits may have come just now; one for each slot, twice, says that none was idle in between.
+    const full = ready * Math.max(1, concurrency);
+    const before = this.#before;
+    const steady = before !== null && before.ready === ready && ready === desired && booting === 0 && ready > 0;
+    const saturated = steady && before.queued >= full && queued >= full;
     this.#learning.add(saturated ? { size: ready, spanMs, completed, busyMs, cpuWait } : null, now);
   }
 
-  /** Each growth soon after a shrink doubles the time that it waits before it shrinks again. */
-  #flap(now: number): void {
-    if (this.#shrankAt === null || now - this.#shrankAt > this.limits.downWindowMs * FLAP_SHARE) return;
-    this.#penalty = Math.min(MAX_PENALTY, this.#penalty * 2);
-    this.#flappedAt = now;
-  }
-
-  #forgive(now: number): void {
-    if (this.#penalty === 1 || now - this.#flappedAt < FORGIVEN_MS) return;
-    this.#penalty /= 2;
-    this.#flappedAt = now;
-  }
-
-  #keep({ desired }: ScaleFacts): { desired: number; target: number } {
-    return { desired, target: desired };
+  #resize(
+    action: 'grow' | 'shrink',
+    { desired: from }: ScaleFacts,
+    desired: number,
+    why: string,
+    target: number,
+    heldBy: ScaleHold | null,
+    numbers: Demand['numbers'],
+  ): ScaleDecision {
+    const reason = `from ${from} to ${desired}: ${why}`;
+    return {
+      ...act(action, reason, { ...numbers, demand: target, from, desired, held_by: heldBy }),
+      desired,
+      target,
+      heldBy,
+    };
   }
 
   #hold(
@@ -273,21 +232,27 @@ export class Scaler {
     { desired }: ScaleFacts,
     target: number,
     heldBy: ScaleHold | null,
-    numbers: ScaleDecision['numbers'],
+    numbers: Demand['numbers'],
   ): ScaleDecision {
-    return { ...hold(reason, { ...numbers, demand: target, desired }), desired, target, heldBy };
+    return { ...hold(reason, { ...numbers, demand: target, desired, held_by: heldBy }), desired, target, heldBy };
   }
 }
 
-/** What cannot be is not known. */
+function wholeWorkers(workers: number): number {
+  // Sums of fractions that should be whole are a little more.
+  return Math.min(Math.ceil(workers - 1e-9), Number.MAX_SAFE_INTEGER);
+}
+
+/** What can't be is not known, or nothing. */
 function cleaned(facts: ScaleFacts): ScaleFacts {
-  const count = (value: number) => (Number.isFinite(value) && value > 0 ? value : 0);
+  const amount = (value: number) => (Number.isFinite(value) && value > 0 ? value : 0);
+  const count = (value: number) => Math.floor(amount(value));
   const known = (value: number | null) => (value !== null && Number.isFinite(value) && value >= 0 ? value : null);
+  const memoryRoom = known(facts.memoryRoom);
   return {
-    ...facts,
     arrivals: known(facts.arrivals),
     completed: count(facts.completed),
-    busyMs: count(facts.busyMs),
+    busyMs: amount(facts.busyMs),
     queued: count(facts.queued),
     inFlight: count(facts.inFlight),
     ready: count(facts.ready),
@@ -295,10 +260,12 @@ function cleaned(facts: ScaleFacts): ScaleFacts {
     desired: count(facts.desired),
     idle: count(facts.idle),
     concurrency: count(facts.concurrency),
-    deadlineMs: count(facts.deadlineMs),
+    deadlineMs: amount(facts.deadlineMs),
     bootMs: known(facts.bootMs),
-    memoryRoom: known(facts.memoryRoom),
+    memoryRoom: memoryRoom === null ? null : Math.floor(memoryRoom),
     cpuShare: known(facts.cpuShare),
     cpuWait: known(facts.cpuWait),
+    pressure: facts.pressure,
+    overFairShare: facts.overFairShare,
   };
 }

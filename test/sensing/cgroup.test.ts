@@ -49,7 +49,12 @@ describe('memory, v2', () => {
   });
 
   it('in a container, where our path is not below what is mounted, takes the root', () => {
-    const root = { ...groupV2('/', { max: 200 * MIB, current: 60 * MIB }), ...groupV2('/../outside', { max: MIB }) };
+    const root = {
+      ...groupV2('/', { max: 200 * MIB, current: 60 * MIB }),
+      // Of the same name, but another one: ours lies beside what is mounted.
+      ...groupV2('/outside', { max: MIB, current: MIB }),
+      'outside/memory.max': '1',
+    };
     for (const self of ['0::/docker/abc\n', '0::/../outside\n', '0::/\n'])
       expect(memoryOf(machine(self, root))).toMatchObject({ limitBytes: 200 * MIB, usageBytes: 60 * MIB });
   });

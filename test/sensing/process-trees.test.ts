@@ -39,6 +39,13 @@ describe('ProcessTrees', () => {
     expect(trees.sample([10], 0).get(10)?.memoryBytes).toBe(150 * PAGE);
   });
 
+  it('bears parents that go round in a circle, as they may when they are read one after the other', () => {
+    machine.process(10, { resident: 100 });
+    machine.process(11, { ppid: 12, resident: 7 });
+    machine.process(12, { ppid: 11, resident: 7 });
+    expect(trees.sample([10], 0).get(10)?.memoryBytes).toBe(100 * PAGE);
+  });
+
   it('sees what a worker starts later, and not what ended', () => {
     machine.process(10, { resident: 100 });
     trees.sample([10], 0);
@@ -157,6 +164,11 @@ describe('what /proc says of one process', () => {
   it('is read past names with spaces and parentheses', () => {
     machine.process(10, { ppid: 7, resident: 1, name: 'a) S 1 (b' });
     expect(readStat(10, machine.proc)?.ppid).toBe(7);
+  });
+
+  it('is null where a part is larger than the whole', () => {
+    machine.process(10, { resident: 5, shared: 6 });
+    expect(readStatm(10, machine.proc)).toBeNull();
   });
 
   it('is null where it is gone, or no number', () => {

@@ -122,6 +122,21 @@ describe('a snapshot', () => {
     expect(at(200, 1500)).toEqual([1, 0.2, 500]);
   });
 
+  it('never shows more than all of a quota, and nothing where only its counter went backwards', () => {
+    const { tick } = sampling(wholeMachine());
+    let busy = 0;
+    const quotaShare = (usedMs: number) => {
+      busy += 10;
+      const cpu = machineFiles({ cpu: [[busy, 100]] });
+      const files = { ...cpu, 'proc/self/cgroup': '0::/app\n', 'cgroup/app/cpu.stat': `usage_usec ${usedMs * 1000}\n` };
+      return tick(files).machine.cpu?.quotaShare;
+    };
+    quotaShare(1000);
+    expect(quotaShare(1600)).toBe(1);
+    expect(quotaShare(1500)).toBeNull();
+    expect(quotaShare(1750)).toBe(0.5);
+  });
+
   it('compares the usage of one quota only with itself', () => {
     const { tick } = sampling(wholeMachine());
     const quota = (files: Record<string, string>) =>
@@ -230,6 +245,7 @@ describe('garbage', () => {
     '-1',
     '-99999999999',
     '0',
+    '123456789',
     '1e999',
     'NaN',
     'Infinity',
@@ -250,7 +266,8 @@ describe('garbage', () => {
   );
   /** What each tick does to which file. */
   const tick = fc.uniqueArray(fc.tuple(fc.constantFrom(...files), damage), {
-    maxLength: 8,
+    minLength: 2,
+    maxLength: 12,
     selector: ([file]) => file,
   });
 
@@ -278,7 +295,7 @@ describe('garbage', () => {
         }
         machine.remove();
       }),
-      { numRuns: 100 },
+      { numRuns: 150 },
     );
   });
 });

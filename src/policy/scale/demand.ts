@@ -1,6 +1,7 @@
 import { LearnedHeadroom } from './headroom.js';
+import { JumpMemory } from './jumps.js';
 import type { LoadHistory } from './load.js';
-import { WindowMaximum, WindowMinimum } from './window.js';
+import { WindowMinimum } from './window.js';
 
 export interface DemandLimits {
   headroom: number;
@@ -15,121 +16,120 @@ export interface DemandFacts {
   desired: number;
   concurrency: number;
   deadlineMs: number;
-  bootMs: number | null;
 }
 
+/** In workers, not rounded. */
 export interface Demand {
-  /** Workers, not rounded. */
+  /** What the load and its backlog ask for. */
   workers: number;
-  /** Without what only drains the backlog. */
-  steady: number;
-  /** Fewer than this could not be doubled to what the load has lately jumped to. */
+  /** The same without the backlog: that is gone before an idle worker would be. */
+  lasting: number;
+  /** With fewer than this, doubling would not be enough for a jump such as there was lately. */
   reserve: number;
   numbers: Record<string, number | null>;
 }
 
-/** Service time changes slowly: from more answers than the arrival rate, so that it adds little noise. */
+/** Longer than the window of the arrivals: service times change slowly, and so add little noise. */
 const SERVICE_WINDOW_MS = 15_000;
+const SERVICE_MEMORY_MS = 30 * 60_000;
 const TARGET_WINDOW_MS = 3000;
 const SATURATION_WINDOW_MS = 3000;
-/** Workers that are at work for this share of the time may hide requests that wait where nobody counts them. */
+const CROWD_WINDOW_MS = 30_000;
+/** Standard deviations by which the latest arrivals alone must be above the mean before they replace it. */
+const SURE = 3;
+/** A queue that takes more service times than this to work off is a backlog; a shorter one comes and goes by chance. */
+const BACKLOG_SERVICES = 3;
+/** Workers that are at work for this share of the time may have more to do than anybody sees. */
 const SATURATED = 0.95;
 const SATURATED_GROWTH = 1.5;
-/** Standard deviations that the latest ticks alone must be off before they count for more than the whole window. */
-const SURE = 3;
-/** A rise within this time is a jump: too fast to be followed by one growth after the other. */
-const JUMP_MS = 15_000;
-const JUMP_MEMORY_MS = 30 * 60_000;
-/** Before so much has been seen, nothing is concluded from how many requests there were at once. */
-const CROWD_WINDOW_MS = 30_000;
-const CPU_FULL = 0.85;
-const RESERVE = 0.5;
+/** Mean number of requests at once ÷ offered load, below which those requests were not all seen (they are equal: Little's law). */
+const COUNTED = 0.8;
+/** From this share of the cores on, service times contain waiting for a core. */
+export const CPU_FULL = 0.85;
 
-/** How many workers the load asks for, before limits and gates. */
+/** How many workers the load asks for, before gates and limits. */
 export class DemandEstimate {
   readonly #headroom = new LearnedHeadroom();
-  readonly #low = new WindowMinimum();
-  readonly #jumps = new WindowMaximum();
-  readonly #service = new WindowMinimum();
+  readonly #jumps = new JumpMemory();
+  readonly #serviceMs = new WindowMinimum();
   /** Requests to a shared socket wait where nobody counts them. */
   #countsQueue = false;
 
   of(load: LoadHistory, facts: DemandFacts, limits: DemandLimits, spanMs: number, now: number): Demand {
     const slots = Math.max(1, facts.concurrency);
-    const measuredMs = load.serviceMs(SERVICE_WINDOW_MS) ?? 0;
-    const serviceMs = this.#ownService(measuredMs, load, now);
-    const rate = arrivalRate(load, limits.upWindowMs);
-    const offered = rate * serviceMs;
+    const serviceMs = this.#ownServiceMs(load, now);
+    const ratePerMs = arrivalRate(load, limits.upWindowMs);
+    const offered = ratePerMs * serviceMs;
     const headroom = this.#headroom.value(limits.headroom);
-    const staffed = (a: number) => (a + headroom * Math.sqrt(a)) / slots;
-    const long = facts.queued * serviceMs > 3 * serviceMs * Math.max(1, facts.ready) * slots;
-    const drain = long ? (facts.queued * serviceMs) / Math.max(1, facts.deadlineMs / 2) / slots : 0;
-    this.#low.add(offered, now);
-    this.#jumps.add(offered - (this.#low.over(JUMP_MS, now) ?? offered), now);
-    this.#low.forget(JUMP_MS, now);
-    this.#jumps.forget(JUMP_MEMORY_MS, now);
-    const jump = this.#jumps.over(JUMP_MEMORY_MS, now) ?? 0;
+    const jump = this.#jumps.see(offered, now);
+    const planned = (offered + headroom * Math.sqrt(offered)) / slots;
+    const numbers = {
+      arrivals_per_second: rounded(ratePerMs * 1000),
+      service_ms: rounded(serviceMs),
+      offered_load: rounded(offered),
+      headroom: rounded(headroom),
+      backlog: facts.queued,
+      jump: rounded(jump),
+    };
 
-    let workers = staffed(offered) + drain;
-    if (limits.target !== null && limits.target > 0) workers = load.inSystem(TARGET_WINDOW_MS) / limits.target;
-    this.#headroom.see(
-      { queued: facts.queued, serviceMs, slots: facts.ready * slots, deadlineMs: facts.deadlineMs },
-      facts.booting === 0 && facts.desired >= staffed(offered),
-      limits.headroom,
-      spanMs,
-    );
-    if (facts.queued > 0) this.#countsQueue = true;
-    const utilisation = load.utilisation(SATURATION_WINDOW_MS, slots);
-    if (utilisation !== null && utilisation >= SATURATED && !this.#countsQueue)
-      workers = Math.max(workers, facts.ready * SATURATED_GROWTH);
-    const most = this.#crowd(load, offered, slots);
-    workers = Math.min(workers, most);
+    const waitMs = (facts.queued * serviceMs) / (Math.max(1, facts.ready) * slots);
+    const backlog = waitMs > Math.min(BACKLOG_SERVICES * serviceMs, facts.deadlineMs / 2);
+    const asPlanned = facts.booting === 0 && facts.desired >= planned;
+    if (asPlanned || !backlog) this.#headroom.see(backlog, limits.headroom, spanMs);
+
+    if (limits.target !== null && limits.target > 0) {
+      const workers = load.inSystem(TARGET_WINDOW_MS) / limits.target;
+      return { workers, lasting: workers, reserve: 0, numbers };
+    }
+    const draining = backlog ? (facts.queued * serviceMs) / Math.max(1, facts.deadlineMs / 2) / slots : 0;
+    const most = crowd(load, offered, slots);
     return {
-      workers,
-      steady: Math.min(staffed(offered), most),
-      reserve: staffed(offered + jump) * RESERVE,
-      numbers: {
-        arrivals_per_second: rounded(rate * 1000),
-        service_ms: rounded(serviceMs),
-        offered_load: rounded(offered),
-        backlog: facts.queued,
-        headroom: rounded(headroom),
-        jump: rounded(jump),
-      },
+      workers: Math.min(Math.max(planned + draining, this.#unseen(load, facts, slots)), most),
+      lasting: Math.min(planned, most),
+      reserve: (offered + jump) / slots / 2,
+      numbers,
     };
   }
 
-  /** No more workers than there were requests at once. Only where those were counted: a mean below the busy workers is none. */
-  #crowd(load: LoadHistory, offered: number, slots: number): number {
-    const most = load.mostInSystem(CROWD_WINDOW_MS);
-    if (most === null || load.inSystem(CROWD_WINDOW_MS) < 0.8 * offered) return Number.POSITIVE_INFINITY;
-    return most / slots;
+  /** Where the queue can't be seen, workers that never rest stand for it. */
+  #unseen(load: LoadHistory, { queued, ready }: DemandFacts, slots: number): number {
+    if (queued > 0) this.#countsQueue = true;
+    if (this.#countsQueue) return 0;
+    const utilisation = load.utilisation(SATURATION_WINDOW_MS, slots);
+    return utilisation !== null && utilisation >= SATURATED ? ready * SATURATED_GROWTH : 0;
   }
 
-  /** On a full CPU, requests take longer because workers wait for each other: then the least that was seen lately counts. */
-  #ownService(measuredMs: number, load: LoadHistory, now: number): number {
+  /**
+   * On a full CPU requests take longer the more workers there are, so that more workers seem to be needed. Then the least that
+   * was seen lately counts.
+   */
+  #ownServiceMs(load: LoadHistory, now: number): number {
+    const measuredMs = load.serviceMs(SERVICE_WINDOW_MS) ?? 0;
     const cpu = load.cpuShare(SERVICE_WINDOW_MS);
-    const full = cpu !== null && cpu >= CPU_FULL;
-    if (!full) {
-      if (measuredMs > 0) this.#service.add(measuredMs, now);
-      this.#service.forget(JUMP_MEMORY_MS, now);
-      return measuredMs;
-    }
-    return Math.min(measuredMs, this.#service.over(JUMP_MEMORY_MS, now) ?? measuredMs);
+    if (cpu !== null && cpu >= CPU_FULL)
+      return Math.min(measuredMs, this.#serviceMs.over(SERVICE_MEMORY_MS, now) ?? measuredMs);
+    if (measuredMs > 0) this.#serviceMs.add(measuredMs, now);
+    this.#serviceMs.forget(SERVICE_MEMORY_MS, now);
+    return measuredMs;
   }
 }
 
-/** Requests a ms: of the whole window, or of its latest part where that is surely above it. */
+/** Requests a ms: over the whole window, or over its latest part once that is surely more. */
 function arrivalRate(load: LoadHistory, windowMs: number): number {
-  let rate = 0;
   const whole = load.arrivals(windowMs);
-  if (whole.spanMs > 0) rate = whole.count / whole.spanMs;
-  for (let partMs = windowMs / 5; partMs < windowMs; partMs += windowMs / 5) {
-    const part = load.arrivals(partMs);
-    const surely = (part.count - SURE * Math.sqrt(part.count)) / part.spanMs;
-    if (surely > rate) return part.count / part.spanMs;
+  const rate = whole.spanMs > 0 ? whole.count / whole.spanMs : 0;
+  for (const share of [0.2, 0.4, 0.6, 0.8]) {
+    const { count, spanMs } = load.arrivals(windowMs * share);
+    if (spanMs > 0 && (count - SURE * Math.sqrt(count)) / spanMs > rate) return count / spanMs;
   }
   return rate;
+}
+
+/** No more workers than there were requests at once: a single client that waits for each answer keeps one busy, not two. */
+function crowd(load: LoadHistory, offered: number, slots: number): number {
+  const most = load.mostInSystem(CROWD_WINDOW_MS);
+  const counted = load.inSystem(CROWD_WINDOW_MS) >= COUNTED * offered;
+  return most === null || !counted ? Number.POSITIVE_INFINITY : most / slots;
 }
 
 function rounded(value: number): number {

@@ -1,34 +1,26 @@
-/** Never planned with less: a pool without any reserve queues for ever. */
+/** Never planned with less: the arrival rate is only known within its noise. */
 const LEAST = 0.5;
-/** Given back for each minute in which nobody waited long, and taken for each tick in which somebody did. */
+/** Taken away in each minute in which nobody waits long, and given back at each tick at which somebody does. */
 const LOWERED_A_MINUTE = 0.1;
 const RAISED_A_TICK = 0.1;
-/** A wait is long from so many service times on, or half of the deadline, whichever comes first. */
-const LONG_WAIT_SERVICES = 3;
 const MINUTE_MS = 60_000;
 
 /**
- * How many workers (in units of √a) a pool really needs in hand over its offered load a. Square-root staffing knows nothing of
- * deadlines and of how even the arrivals are: so begin with what is configured, go down while nobody waits, and up when somebody does.
+ * How much a pool really needs in hand over its offered load a, in units of √a. Square-root staffing knows nothing of deadlines,
+ * nor how even the arrivals are: so this begins with what is configured, goes down while nobody waits, and up when somebody does.
  */
 export class LearnedHeadroom {
-  #value: number | null = null;
+  #learned = Number.POSITIVE_INFINITY;
 
   value(configured: number): number {
-    return this.#value === null ? configured : Math.min(this.#value, configured);
+    return Math.min(this.#learned, configured);
   }
 
-  /** @param enough the pool has as many workers as was thought to be enough, and all of them serve */
-  see(
-    { queued, serviceMs, slots, deadlineMs }: { queued: number; serviceMs: number; slots: number; deadlineMs: number },
-    enough: boolean,
-    configured: number,
-    spanMs: number,
-  ): void {
+  /** A tick in which nobody, or somebody, had to wait long although the pool had the size that was planned. */
+  see(longWait: boolean, configured: number, spanMs: number): void {
     const value = this.value(configured);
-    const waitMs = slots === 0 ? 0 : (queued * serviceMs) / slots;
-    if (waitMs > Math.min(LONG_WAIT_SERVICES * serviceMs, deadlineMs / 2)) {
-      if (enough) this.#value = Math.min(configured, value + RAISED_A_TICK);
-    } else this.#value = Math.max(Math.min(LEAST, configured), value - (LOWERED_A_MINUTE * spanMs) / MINUTE_MS);
+    this.#learned = longWait
+      ? value + RAISED_A_TICK
+      : Math.max(Math.min(LEAST, configured), value - (LOWERED_A_MINUTE * spanMs) / MINUTE_MS);
   }
 }
