@@ -8,6 +8,7 @@ import type { WorkerState } from '../worker/state.js';
 import { Worker } from '../worker/worker.js';
 import { Coalesced } from './coalesced.js';
 import { Recycling } from './recycling.js';
+import { Settling } from './settling.js';
 import { Trimming } from './trimming.js';
 import { pickVictims } from './victims.js';
 import type { Blueprint, Work } from './work.js';
@@ -27,10 +28,7 @@ export interface PoolDependencies {
   hasRoom: (bytes: number) => boolean;
 }
 
-type Phase = 'stopped' | 'running' | 'stopping';
-
-/** `start` stops waiting for an app once one of its workers failed to boot this often in a row. */
-const BOOTS_BEFORE_GIVING_UP = 3;
+export type Phase = 'stopped' | 'running' | 'stopping';
 
 /**
  * The workers of one app version. It alone decides how many there are: operators and policies ask. Replacements are surge slots
@@ -42,7 +40,7 @@ export class Pool {
   readonly #trials = new Set<Worker>();
   readonly #retiring = new Map<Worker, Promise<void>>();
   readonly #replacing = new Map<Worker, Promise<void>>();
-  readonly #waiters = new Set<() => void>();
+  readonly #settling = new Settling(this);
   #phase: Phase = 'stopped';
   #stops = 0;
   #desired = 0;
@@ -177,7 +175,7 @@ export class Pool {
     this.#stopping ??= this.#stopAll().finally(() => {
       this.#stopping = null;
       this.#phase = 'stopped';
-      this.#changed();
+      this.#settling.look();
     });
     return this.#stopping;
   }
@@ -249,34 +247,7 @@ export class Pool {
 
   /** Resolves when `desired` workers are ready. @throws SupError SUP_WORKER_BOOT_FAILED with the reason when one gave up, or SUP_CONFLICT when the pool is stopped meanwhile. */
   settled(): Promise<void> {
-    const wasRunning = this.#phase === 'running';
-    return new Promise((resolve, reject) => {
-      const look = () => {
-        const verdict = this.#verdict(wasRunning);
-        if (verdict === 'waiting') return;
-        this.#waiters.delete(look);
-        if (verdict === 'ready') resolve();
-        else reject(verdict);
-      };
-      this.#waiters.add(look);
-      look();
-    });
-  }
-
-  #verdict(wasRunning: boolean): 'ready' | 'waiting' | SupError {
-    const active = this.active();
-    if (this.#phase !== 'running')
-      return this.#desired === 0 && !wasRunning
-        ? 'ready'
-        : new SupError('SUP_CONFLICT', `${this.name} was stopped meanwhile`);
-    const bad = active.find(
-      (w) => w.ended === 'failed' || w.state === 'failed' || w.failedBoots >= BOOTS_BEFORE_GIVING_UP,
-    );
-    if (bad)
-      return new SupError('SUP_WORKER_BOOT_FAILED', bad.lastFailure ?? `${bad.id} did not start`, { worker: bad.id });
-    return active.filter((w) => w.state === 'ready' || w.ended === 'clean').length >= this.#desired
-      ? 'ready'
-      : 'waiting';
+    return this.#settling.wait();
   }
 
   #checkWedge(worker: Worker, now: number): void {
@@ -367,7 +338,7 @@ export class Pool {
       leaving = worker.stop().finally(() => {
         this.#retiring.delete(worker);
         this.#workers.delete(worker);
-        this.#changed();
+        this.#settling.look();
       });
       this.#retiring.set(worker, leaving);
     }
@@ -382,7 +353,7 @@ export class Pool {
     const isBeingReplaced = (w: Worker) => this.#replacing.has(w);
     for (const victim of pickVictims(active, active.length - this.#desired, isBeingReplaced, (w) => this.inFlight(w)))
       void this.#retire(victim);
-    this.#changed();
+    this.#settling.look();
   }
 
   #freeSlot(): number {
@@ -446,11 +417,7 @@ export class Pool {
     if (worker.state === 'ready') this.work.admit(worker);
     if (worker.state === 'starting' && worker.fault === 'worker') this.#restarts++;
     this.deps.events.stateChanged(worker, from);
-    this.#changed();
-  }
-
-  #changed(): void {
-    for (const look of [...this.#waiters]) look();
+    this.#settling.look();
   }
 }
 
