@@ -2,11 +2,12 @@
 /** `npm run bench -- NAME [--json] [--quick]`. Exit code 1: it broke, or we lost requests; a goal that is missed is only reported. */
 import { parseArgs } from 'node:util';
 import { messageOf } from '../src/errors.js';
-import type { Bench, BenchRun } from './support/bench.js';
+import type { BenchModule, BenchRun } from './support/bench.js';
 import { machine, ourVersion, type Report, render, save } from './support/report.js';
 import { Scope } from './support/scope.js';
+import { UsageError } from './support/usage.js';
 
-const BENCHES: Record<string, () => Promise<{ bench: Bench }>> = {
+const BENCHES: Record<string, () => Promise<BenchModule>> = {
   adaptive: () => import('./adaptive.js'),
   breach: () => import('./breach.js'),
   http: () => import('./http.js'),
@@ -14,34 +15,48 @@ const BENCHES: Record<string, () => Promise<{ bench: Bench }>> = {
   predict: () => import('./predict.js'),
   processes: () => import('./processes.js'),
   reload: () => import('./reload.js'),
+  'scale-sim': () => import('./scale-sim.js'),
 };
 
+const COMMON = { json: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false } } as const;
 const USAGE = `usage: npm run bench -- NAME [--json] [--quick]\nNAME: ${Object.keys(BENCHES).join(', ')}`;
 const EXIT_USAGE = 2;
 const EXIT_INTERRUPTED = 130;
 
-function parse(): { name: string; load: () => Promise<{ bench: Bench }>; json: boolean; quick: boolean } | string {
+interface Args {
+  name: string;
+  module: BenchModule;
+  json: boolean;
+  quick: boolean;
+  values: BenchRun['values'];
+}
+
+/** @returns what is wrong, where it can't be understood */
+async function parse(argv: readonly string[]): Promise<Args | string> {
+  // Only the bench knows which of its options take a value, so its name is looked for first.
+  const name = argv.find((word) => Object.hasOwn(BENCHES, word));
+  if (name === undefined)
+    return argv[0] === undefined || argv[0].startsWith('-') ? USAGE : `there is no bench '${argv[0]}'\n${USAGE}`;
+  const module = await BENCHES[name]!();
+  const usage = module.usage ? `${USAGE}\n${module.usage}` : USAGE;
   try {
-    const { values, positionals } = parseArgs({
-      options: { json: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false } },
-      allowPositionals: true,
-    });
-    const [name, ...more] = positionals;
-    if (name === undefined || more.length > 0) return USAGE;
-    const load = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
-    return load ? { name, load, json: values.json, quick: values.quick } : `there is no bench '${name}'\n${USAGE}`;
+    const options = { ...module.options, ...COMMON };
+    const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true });
+    if (positionals.length > 1) return usage;
+    const { json, quick, ...own } = values as Record<string, string | boolean | undefined>;
+    return { name, module, json: json === true, quick: quick === true, values: own };
   } catch (error) {
-    return `${messageOf(error)}\n${USAGE}`;
+    return `${messageOf(error)}\n${usage}`;
   }
 }
 
 async function main(): Promise<number> {
-  const args = parse();
+  const args = await parse(process.argv.slice(2));
   if (typeof args === 'string') {
     console.error(args);
     return EXIT_USAGE;
   }
-  const { name, load, json, quick } = args;
+  const { name, module, json, quick, values } = args;
   const scope = new Scope();
   const interrupt = async () => {
     if (scope.closing) return;
@@ -58,12 +73,12 @@ async function main(): Promise<number> {
   const run: BenchRun = {
     scope,
     quick,
+    values,
     progress: (text) => console.error(`${name} ${Math.round((performance.now() - startedAt) / 1000)} s: ${text}`),
     note: (text) => notes.push(text),
   };
   try {
-    const { bench } = await load();
-    const findings = await bench(run);
+    const findings = await module.bench(run);
     notes.push(...(await scope.close()));
     const report: Report = {
       bench: name,
@@ -79,14 +94,15 @@ async function main(): Promise<number> {
       notes,
     };
     const file = save(report);
-    console.log(json ? JSON.stringify(report, null, 2) : `${render(report, findings)}\n\nresults: ${file}`);
+    const printed = module.virtual ? { ...report, ...findings.results } : report;
+    console.log(json ? JSON.stringify(printed, null, 2) : `${render(report, findings)}\n\nresults: ${file}`);
     return findings.lostRequests > 0 ? 1 : 0;
   } catch (error) {
     // After Ctrl-C everything fails that was being waited for; interrupt() has the last word.
     if (scope.closing) await new Promise(() => {});
-    console.error(error);
+    console.error(error instanceof UsageError ? error.message : error);
     for (const problem of await scope.close()) console.error(problem);
-    return 1;
+    return error instanceof UsageError ? EXIT_USAGE : 1;
   }
 }
 

@@ -18,7 +18,10 @@ export interface ModelLog {
 export interface ResourceSpec<R> {
   open(): R | Promise<R>;
   close?(resource: R): unknown;
-  /** It may be closed when memory runs out; the next `ctx.resource` of its name opens it again. Default false. */
+  /**
+   * It may be closed when memory runs out, as soon as no prediction in flight has asked for it; the next `ctx.resource` of its name opens
+   * it again. For what is asked for in `predict`: what `load` took is closed under it. Default false.
+   */
   reopens?: boolean;
 }
 
@@ -50,7 +53,10 @@ export interface ModelDefinition<Model = unknown, Input = unknown, Output = unkn
   /** Gets an array and answers with an array of the same length, in the same order. */
   predict(model: Model, inputs: Input[], ctx: ModelContext): readonly Output[] | Promise<readonly Output[]>;
   unload?(model: Model): unknown;
-  /** Asked to give memory back: `trim` at 80 % of the worker's limit, `emergency` at 95 %. */
+  /**
+   * Asked to give memory back: `trim` at 80 % of the worker's limit, `emergency` at 95 %, and when the box is short of memory. Predictions
+   * go on meanwhile. After 3 s it is not waited for. Hooks of `registerCleanup` run beside it.
+   */
   cleanup?(model: Model, level: 'trim' | 'emergency'): unknown;
   /** Sample inputs that run through `predict` before the model is called ready. */
   warmup?: readonly Input[];

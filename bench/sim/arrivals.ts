@@ -63,11 +63,16 @@ function doubled(list: Float64Array): Float64Array<ArrayBuffer> {
   return larger;
 }
 
-/** Arrivals at given times (ms, ascending) with exponential service times. */
-export function* recordedChunks(at: Float64Array, serviceMs: number, seed: number): Generator<Chunk> {
+/** Arrivals at given times (ms, ascending) with exponential service times, and the time that the last of them may take. */
+export function* recordedChunks(
+  at: Float64Array,
+  serviceMs: number,
+  deadlineMs: number,
+  seed: number,
+): Generator<Chunk> {
   const random = new Random(seed);
-  const untilMs = Math.ceil(((at.at(-1) ?? 0) + 1) / STEP_MS) * STEP_MS;
-  yield { untilMs, at, serviceMs: Float64Array.from(at, () => random.exponential(serviceMs)) };
+  const untilMs = Math.ceil(((at.at(-1) ?? 0) + deadlineMs) / STEP_MS) * STEP_MS;
+  yield { untilMs, at, serviceMs: at.map(() => random.exponential(serviceMs)) };
 }
 
 /** One policy's place in the shared arrivals. */

@@ -6,6 +6,7 @@ import type { Contender, RuleFacts, SizingRule } from './rules/rule.js';
 const TICK_MS = 1000;
 /** As in the configuration's defaults: what is above it is critical, so nothing grows into it. */
 const CRITICAL_SHARE = 0.85;
+const MOST_SIZE = 1024;
 
 export interface BoxSettings extends PoolSettings {
   /** Null: there is always room. */
@@ -20,6 +21,8 @@ export interface Outcome {
   resizes_per_hour: number;
   p99_ms: number | null;
   peak_workers: number;
+  /** So many or fewer were wanted for 95 % of the time. */
+  p95_workers: number | null;
 }
 
 /** One contender's run through the arrivals. */
@@ -29,6 +32,7 @@ export class Run {
   readonly #rule: SizingRule;
   #desired: number;
   #resizes = 0;
+  readonly #sizes = new Uint32Array(MOST_SIZE + 1);
   #booted = false;
 
   constructor(
@@ -58,6 +62,7 @@ export class Run {
         memoryShare: this.#memoryShare(),
       };
       saw?.(facts);
+      if (this.pool.now > this.warmUpMs) this.#sizes[Math.min(MOST_SIZE, this.#desired)]!++;
       const size = this.#fitting(this.#rule(facts));
       if (size === this.#desired) continue;
       if (this.pool.now > this.warmUpMs) this.#resizes++;
@@ -76,6 +81,7 @@ export class Run {
       resizes_per_hour: hours === 0 ? 0 : this.#resizes / hours,
       p99_ms: quantileOf(pool.latencies, 0.99),
       peak_workers: pool.peakWorkers,
+      p95_workers: quantileOf(this.#sizes, 0.95),
     };
   }
 
@@ -104,8 +110,8 @@ export function race(
   chunks: Iterable<Chunk>,
   box: BoxSettings,
   warmUpMs: number,
-): Map<string, Outcome> {
+): Outcome[] {
   const runs = contenders.map((contender) => new Run(contender, box, warmUpMs));
   for (const chunk of chunks) for (const run of runs) run.play(chunk);
-  return new Map(runs.map((run) => [run.contender.name, run.outcome()]));
+  return runs.map((run) => run.outcome());
 }

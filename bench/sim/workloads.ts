@@ -1,7 +1,7 @@
 import type { OfferedLoad } from './arrivals.js';
 import { Random } from './random.js';
 
-/** What the synthetic workloads ask for. Shapes are fixed: policies are tuned on them, never they for a policy. */
+/** What is asked for, in mean busy workers. Shapes are fixed: a policy may be tuned to them, never they to a policy. */
 export interface Workload {
   name: string;
   /** For people. */
@@ -10,11 +10,13 @@ export interface Workload {
 }
 
 const STEP_LEVELS = [2, 8, 4, 10, 1, 6];
+/** In cores: with two of them, 3 is more than there is. */
+const CPU_LEVELS = [0.5, 1.5, 3, 1, 1.8];
 const STEP_SECONDS = 600;
 const RAMP_SECONDS = 1800;
 const SAWTOOTH_SECONDS = 120;
 const SHORT_DAY_SECONDS = 7200;
-export const DAY_SECONDS = 86_400;
+const DAY_SECONDS = 86_400;
 
 const BURST = {
   base: 1,
@@ -28,37 +30,59 @@ const BURST = {
   mostSeconds: 300,
 };
 
-/** Offered load is in mean busy workers. */
-export function workloads(seconds: number, seed: number): Workload[] {
-  return [
-    {
-      name: 'step',
-      shape: `levels ${STEP_LEVELS.join(', ')}, ${STEP_SECONDS / 60} min each`,
-      load: (s) => STEP_LEVELS[Math.floor(s / STEP_SECONDS) % STEP_LEVELS.length]!,
-    },
-    {
-      name: 'ramp',
-      shape: `1 to 9 and back within ${RAMP_SECONDS / 60} min`,
-      load: (s) => 1 + 8 * (1 - Math.abs(2 * phase(s, RAMP_SECONDS) - 1)),
-    },
-    {
-      name: 'sawtooth',
-      shape: `jumps to 8, falls to 1 within ${SAWTOOTH_SECONDS / 60} min`,
-      load: (s) => 8 - 7 * phase(s, SAWTOOTH_SECONDS),
-    },
-    diurnal(SHORT_DAY_SECONDS),
-    {
-      name: 'bursty',
-      shape: `${BURST.base}; bursts every ${BURST.meanGapSeconds / 60} min (exponential) of ${BURST.leastHeight} to ${BURST.mostHeight} more (Pareto ${BURST.heightShape}) for ${BURST.leastSeconds} to ${BURST.mostSeconds} s (Pareto ${BURST.durationShape})`,
-      load: bursts(seconds, seed),
-    },
-    { name: 'flat', shape: '6', load: () => 6 },
-  ];
+/** The six that policies are compared on. */
+export const COMPARED = ['step', 'ramp', 'sawtooth', 'diurnal', 'bursty', 'flat'] as const;
+/** Where the box is what limits: by its memory, by its cores, and a day of 24 h. */
+export const SPECIAL = ['memory-bound', 'cpu-bound', 'day'] as const;
+
+/** @throws Error when there is no such workload */
+export function workload(name: string, seconds: number, seed: number): Workload {
+  switch (name) {
+    case 'step':
+      return steps(name, STEP_LEVELS);
+    case 'ramp':
+    case 'memory-bound':
+      return {
+        name,
+        shape: `1 to 9 and back within ${RAMP_SECONDS / 60} min`,
+        load: (s) => 1 + 8 * (1 - Math.abs(2 * phase(s, RAMP_SECONDS) - 1)),
+      };
+    case 'sawtooth':
+      return {
+        name,
+        shape: `jumps to 8, falls to 1 within ${SAWTOOTH_SECONDS / 60} min`,
+        load: (s) => 8 - 7 * phase(s, SAWTOOTH_SECONDS),
+      };
+    case 'diurnal':
+      return diurnal(name, SHORT_DAY_SECONDS);
+    case 'day':
+      return diurnal(name, DAY_SECONDS);
+    case 'bursty':
+      return {
+        name,
+        shape: `${BURST.base}; every ${BURST.meanGapSeconds / 60} min (exponential) ${BURST.leastHeight} to ${BURST.mostHeight} more (Pareto ${BURST.heightShape}) for ${BURST.leastSeconds} to ${BURST.mostSeconds} s (Pareto ${BURST.durationShape})`,
+        load: bursts(seconds, seed),
+      };
+    case 'flat':
+      return { name, shape: '6', load: () => 6 };
+    case 'cpu-bound':
+      return steps(name, CPU_LEVELS);
+    default:
+      throw new Error(`there is no workload '${name}'`);
+  }
 }
 
-export function diurnal(daySeconds: number): Workload {
+function steps(name: string, levels: readonly number[]): Workload {
   return {
-    name: 'diurnal',
+    name,
+    shape: `levels ${levels.join(', ')}, ${STEP_SECONDS / 60} min each`,
+    load: (s) => levels[Math.floor(s / STEP_SECONDS) % levels.length]!,
+  };
+}
+
+function diurnal(name: string, daySeconds: number): Workload {
+  return {
+    name,
     shape: `cosine from 1 to 9 and back in ${daySeconds / 3600} h`,
     load: (s) => 5 - 4 * Math.cos(2 * Math.PI * phase(s, daySeconds)),
   };

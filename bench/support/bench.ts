@@ -1,3 +1,4 @@
+import type { ParseArgsConfig } from 'node:util';
 import type { Goal } from './goals.js';
 import type { Scope } from './scope.js';
 
@@ -7,6 +8,8 @@ export interface BenchRun {
   readonly scope: Scope;
   /** Under 20 s: shows that the bench works, not what the program does. */
   readonly quick: boolean;
+  /** Of the bench's own options, as they were given. */
+  readonly values: Readonly<Record<string, string | boolean | undefined>>;
   /** A line on stderr about what goes on. */
   progress(text: string): void;
   /** A remark for whoever reads the results. */
@@ -33,3 +36,13 @@ export interface Findings {
 }
 
 export type Bench = (run: BenchRun) => Promise<Findings>;
+
+/** What a bench's file exports. */
+export interface BenchModule {
+  bench: Bench;
+  /** Its own options, beside those that all have. */
+  options?: ParseArgsConfig['options'];
+  usage?: string;
+  /** Nothing real is measured: `--json` prints the results at the top level, where other tools look for them. */
+  virtual?: boolean;
+}

@@ -1,7 +1,7 @@
 import { act, hold, type PolicyDecision } from './decision.js';
 import type { PressureLevel } from './pressure.js';
 import { Damping } from './scale/damping.js';
-import { CPU_FULL, type Demand, DemandEstimate } from './scale/demand.js';
+import { type Demand, DemandEstimate } from './scale/demand.js';
 import { LoadHistory } from './scale/load.js';
 import { Recovery } from './scale/recovery.js';
 import { ThroughputLearning } from './scale/throughput.js';
@@ -122,8 +122,8 @@ export class Scaler {
     if (facts.pressure === 'high' && memoryRoom === null)
       return stop('pressure', 'memory pressure is high, and what a worker takes is not known');
     if (memoryRoom === 0) return stop('memory', 'memory has no room for another worker');
-    const cpu = this.#load.cpuShare(limits.upWindowMs);
-    if (cpu !== null && cpu >= CPU_FULL) return stop('cpu', 'the CPU is full: another worker would only wait for it');
+    if (this.#load.cpuIsFull(limits.upWindowMs))
+      return stop('cpu', 'the CPU is full: another worker would only wait for it');
     if (ceiling !== null && desired >= ceiling) return stop('learning', 'more workers have answered no more requests');
     if (!this.#damping.mayGrow(limits, now)) return stop('cooldown', 'has just grown');
 

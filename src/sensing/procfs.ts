@@ -1,5 +1,5 @@
-import { closeSync, openSync, readdirSync, readSync, statfsSync, statSync } from 'node:fs';
-import { count } from './text-files.js';
+import { readdirSync, statfsSync, statSync } from 'node:fs';
+import { count, readText } from './text-files.js';
 
 /** One process, from /proc/<pid>/stat. */
 export interface ProcessStat {
@@ -103,23 +103,7 @@ function bytesOf(pages: string | undefined): number | null {
   return number === null ? null : number * PAGE_BYTES;
 }
 
-/** Longer than any line of stat or statm. Shared: reads are synchronous, and a fresh buffer a read would be most of its cost. */
-const buffer = Buffer.allocUnsafe(4096);
-
-function read(path: string): string | null {
-  let fd: number;
-  try {
-    fd = openSync(path, 'r');
-  } catch {
-    // Gone, or not ours to see: 'no sample'.
-    return null;
-  }
-  try {
-    return buffer.toString('latin1', 0, readSync(fd, buffer, 0, buffer.length, 0));
-  } catch {
-    // It ended between open and read.
-    return null;
-  } finally {
-    closeSync(fd);
-  }
+/** Null where it is gone, or not ours to see: it may also end between open and read. */
+function read(file: string): string | null {
+  return orNull(() => readText(file));
 }

@@ -1,9 +1,26 @@
 /** Small text files of the kernel: /proc and control groups. */
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 
-/** @throws Error of the file system, naming the file */
+const FIRST_BUFFER_BYTES = 16 * 1024;
+
+/** Shared: reads are synchronous, and a fresh buffer for each would be most of their cost. */
+let buffer = Buffer.allocUnsafeSlow(FIRST_BUFFER_BYTES);
+
+/** @throws Error of the file system, naming the file where it can't be opened */
 export function readText(file: string): string {
-  return readFileSync(file, 'latin1');
+  const fd = openSync(file, 'r');
+  try {
+    let length = 0;
+    // The kernel may give a long file of this kind in parts.
+    for (;;) {
+      const bytes = readSync(fd, buffer, length, buffer.length - length, null);
+      if (bytes === 0) return buffer.toString('latin1', 0, length);
+      length += bytes;
+      if (length === buffer.length) buffer = Buffer.concat([buffer], 2 * length);
+    }
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** No such file, or no such feature: kernels without it may refuse only at the read. ENODEV: the control group is gone. */

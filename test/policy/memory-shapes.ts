@@ -18,8 +18,8 @@ export function drawFrom(seed: number): Draw {
 const between = (draw: Draw, min: number, max: number) => min + (max - min) * draw();
 
 /** Up to ± 2 MiB: new each second, or one that stays for a while. */
-export function jitter(draw: Draw): Shape {
-  const everySeconds = draw() < 0.5 ? 1 : between(draw, 2, 60);
+export function jitter(draw: Draw, longestSeconds = 60): Shape {
+  const everySeconds = draw() < 0.5 ? 1 : between(draw, 2, longestSeconds);
   const amplitude = between(draw, 0.2, 2);
   let until = 0;
   let value = 0;
@@ -32,9 +32,13 @@ export function jitter(draw: Draw): Shape {
   };
 }
 
-/** Fills up and is emptied, again and again; each time a little different. */
-export function sawtooth(draw: Draw, amplitude = between(draw, 5, 200), period = between(draw, 10, 420)): Shape {
-  const irregular = draw() < 0.5 ? 0 : 0.15;
+/** Fills up and is emptied, again and again. */
+export function sawtooth(
+  draw: Draw,
+  amplitude = between(draw, 5, 200),
+  period = between(draw, 10, 420),
+  irregular = draw() < 0.5 ? 0 : 0.15,
+): Shape {
   let start = -period * draw();
   let length = period;
   return (second) => {
@@ -63,7 +67,10 @@ export function ramp(draw: Draw): Shape {
 /** Loads one or two things, each at once. */
 export function steps(draw: Draw, withinSeconds: number): Shape {
   const count = draw() < 0.5 ? 1 : 2;
-  const given = Array.from({ length: count }, () => ({ at: between(draw, 0, withinSeconds), size: between(draw, 5, 300) }));
+  const given = Array.from({ length: count }, () => ({
+    at: between(draw, 0, withinSeconds),
+    size: between(draw, 5, 300),
+  }));
   return (second) => given.reduce((sum, { at, size }) => sum + (second >= at ? size : 0), 0);
 }
 
@@ -97,8 +104,6 @@ export function wandering(draw: Draw): Shape {
     return value + 4 * spread;
   };
 }
-
-export const flat: Shape = () => 0;
 
 export function leak(perMinute: number): Shape {
   return (second) => (perMinute * second) / 60;

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { count, countOf, numberAt, readIfThere } from '../../src/sensing/text-files.js';
+import { count, countOf, numberAt, readIfThere, readText } from '../../src/sensing/text-files.js';
 import { FakeMachine } from './fake-machine.js';
 
 it('takes whole numbers only, and none that is too large to count with', () => {
@@ -39,4 +39,13 @@ it('tells a file that is not there from one that may not be read', () => {
   expect(readIfThere(`${machine.proc}/y`)).toBeNull();
   expect(readIfThere(`${machine.proc}/x/below`)).toBeNull();
   expect(() => readIfThere(machine.proc)).toThrow('EISDIR');
+});
+
+it('reads a long file whole, and a short one after it', () => {
+  const long = 'x'.repeat(100_000);
+  const machine = new FakeMachine({ 'proc/long': long, 'proc/short': 'y', 'proc/empty': '' });
+  expect(readText(`${machine.proc}/long`)).toBe(long);
+  expect(readText(`${machine.proc}/short`)).toBe('y');
+  expect(readText(`${machine.proc}/empty`)).toBe('');
+  expect(() => readText(`${machine.proc}/none`)).toThrow('proc/none');
 });

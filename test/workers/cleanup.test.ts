@@ -149,9 +149,10 @@ describe.concurrent('cleanup of the threads of a host', () => {
   it('is possible in all of them at once', async ({ expect }) => {
     const workers = LiveWorkers.model('thread', 'echo.mjs');
     const threads = await Promise.all(Array.from({ length: 6 }, () => workers.ready()));
-    const answers = await Promise.all(threads.map((thread) => thread.cleanup('trim')));
-    for (const { passes, errors } of answers)
-      expect({ passes: passes > 0, errors }).toEqual({ passes: true, errors: [] });
+    // They ask one engine for its collector, which is a matter of a flag that belongs to all of them.
+    for (let round = 0; round < 10; round++)
+      for (const { passes, errors } of await Promise.all(threads.map((thread) => thread.cleanup('trim'))))
+        expect({ passes: passes > 0, errors }).toEqual({ passes: true, errors: [] });
   });
 });
 

@@ -1,7 +1,6 @@
 import { LearnedHeadroom } from './headroom.js';
 import { JumpMemory } from './jumps.js';
 import type { LoadHistory } from './load.js';
-import { WindowMinimum } from './window.js';
 
 export interface DemandLimits {
   headroom: number;
@@ -31,7 +30,6 @@ export interface Demand {
 
 /** Longer than the window of the arrivals: service times change slowly, and so add little noise. */
 const SERVICE_WINDOW_MS = 15_000;
-const SERVICE_MEMORY_MS = 30 * 60_000;
 const TARGET_WINDOW_MS = 3000;
 const SATURATION_WINDOW_MS = 3000;
 const CROWD_WINDOW_MS = 30_000;
@@ -44,20 +42,17 @@ const SATURATED = 0.95;
 const SATURATED_GROWTH = 1.5;
 /** Mean number of requests at once ÷ offered load, below which those requests were not all seen (they are equal: Little's law). */
 const COUNTED = 0.8;
-/** From this share of the cores on, service times contain waiting for a core. */
-export const CPU_FULL = 0.85;
 
 /** How many workers the load asks for, before gates and limits. */
 export class DemandEstimate {
   readonly #headroom = new LearnedHeadroom();
   readonly #jumps = new JumpMemory();
-  readonly #serviceMs = new WindowMinimum();
   /** Requests to a shared socket wait where nobody counts them. */
   #countsQueue = false;
 
   of(load: LoadHistory, facts: DemandFacts, limits: DemandLimits, spanMs: number, now: number): Demand {
     const slots = Math.max(1, facts.concurrency);
-    const serviceMs = this.#ownServiceMs(load, now);
+    const serviceMs = load.serviceMs(SERVICE_WINDOW_MS) ?? 0;
     const ratePerMs = arrivalRate(load, limits.upWindowMs);
     const offered = ratePerMs * serviceMs;
     const headroom = this.#headroom.value(limits.headroom);
@@ -74,7 +69,8 @@ export class DemandEstimate {
 
     const waitMs = (facts.queued * serviceMs) / (Math.max(1, facts.ready) * slots);
     const backlog = waitMs > Math.min(BACKLOG_SERVICES * serviceMs, facts.deadlineMs / 2);
-    const asPlanned = facts.booting === 0 && facts.desired >= planned;
+    // Only a wait that more workers would have spared says something of how many are needed.
+    const asPlanned = facts.booting === 0 && facts.desired >= planned && !load.cpuIsFull(limits.upWindowMs);
     if (asPlanned || !backlog) this.#headroom.see(backlog, limits.headroom, spanMs);
 
     if (limits.target !== null && limits.target > 0) {
@@ -97,20 +93,6 @@ export class DemandEstimate {
     if (this.#countsQueue) return 0;
     const utilisation = load.utilisation(SATURATION_WINDOW_MS, slots);
     return utilisation !== null && utilisation >= SATURATED ? ready * SATURATED_GROWTH : 0;
-  }
-
-  /**
-   * On a full CPU requests take longer the more workers there are, so that more workers seem to be needed. Then the least that
-   * was seen lately counts.
-   */
-  #ownServiceMs(load: LoadHistory, now: number): number {
-    const measuredMs = load.serviceMs(SERVICE_WINDOW_MS) ?? 0;
-    const cpu = load.cpuShare(SERVICE_WINDOW_MS);
-    if (cpu !== null && cpu >= CPU_FULL)
-      return Math.min(measuredMs, this.#serviceMs.over(SERVICE_MEMORY_MS, now) ?? measuredMs);
-    if (measuredMs > 0) this.#serviceMs.add(measuredMs, now);
-    this.#serviceMs.forget(SERVICE_MEMORY_MS, now);
-    return measuredMs;
   }
 }
 

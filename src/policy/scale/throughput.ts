@@ -33,7 +33,7 @@ const CHANGED = 0.25;
 /** Service times longer by this, with tasks that wait for a CPU for this share of the time: workers are in each other's way. */
 const SLOWER = 0.1;
 const CONTENDED = 0.5;
-/** Standard errors between what was gained and what one more worker should bring, before it counts as a lack of gain. */
+/** Standard errors by which two measurements must differ before they say anything. */
 const SURE = 3;
 
 const NOTHING: Measurement = { spanMs: 0, completed: 0, busyMs: 0, cpuWaitMs: 0 };
@@ -71,7 +71,7 @@ export class ThroughputLearning {
 
   #learn(size: number, latest: Measurement, now: number): void {
     const known = this.#sizes.get(size);
-    if (known && Math.abs(perSecond(latest) - perSecond(known)) > CHANGED * perSecond(known)) this.#sizes.clear();
+    if (known && differs(known, latest)) this.#sizes.clear();
     const before = this.#sizes.get(size);
     const all = before ? sum(before, latest) : latest;
     this.#sizes.set(size, { ...all, poor: this.#poor(size, all, before?.poor ?? 0), at: now });
@@ -83,9 +83,7 @@ export class ThroughputLearning {
     const [less, best] = smaller;
     const gain = perSecond(measured) / perSecond(best) - 1;
     const expected = size / less - 1;
-    // Of Poisson counts; answers of equal size vary less.
-    const error = Math.sqrt(1 / Math.max(1, measured.completed) + 1 / Math.max(1, best.completed));
-    if (gain >= LEAST_GAIN || expected - gain < SURE * error) return 0;
+    if (gain >= LEAST_GAIN || expected - gain < SURE * error(measured, best)) return 0;
     const slower = serviceMs(measured) > serviceMs(best) * (1 + SLOWER);
     return slower && measured.cpuWaitMs / measured.spanMs >= CONTENDED ? POOR_TWICE : before + 1;
   }
@@ -106,6 +104,16 @@ function sum(a: Measurement, b: Measurement): Measurement {
     busyMs: a.busyMs + b.busyMs,
     cpuWaitMs: a.cpuWaitMs + b.cpuWaitMs,
   };
+}
+
+function differs(known: Measurement, latest: Measurement): boolean {
+  const change = Math.abs(perSecond(latest) / perSecond(known) - 1);
+  return change > Math.max(CHANGED, SURE * error(known, latest));
+}
+
+/** Standard error of the ratio of two counts, as if answers came at random; regular ones vary less. */
+function error(a: Measurement, b: Measurement): number {
+  return Math.sqrt(1 / Math.max(1, a.completed) + 1 / Math.max(1, b.completed));
 }
 
 function perSecond({ completed, spanMs }: Measurement): number {
