@@ -34,8 +34,8 @@ export class MemoryHistory {
   #buckets: Bucket[] = [];
   /** Whether the worker tells about its heap. */
   #hasHeap = false;
-  /** What lived before the first bucket. */
-  #bornLiveBytes = 0;
+  /** What lived in the heap before the first bucket, as far as is known. */
+  #bornBytes = 0;
   #latest: { at: number; bytes: number; heap: HeapPoint | null } | null = null;
   #collectedAt: number | null = null;
 
@@ -81,11 +81,11 @@ export class MemoryHistory {
   }
 
   /** Memory without what is known of the heap can't be compared with memory with it. */
-  #startWithHeap({ liveBytes }: HeapPoint): void {
+  #startWithHeap({ usedBytes, liveBytes }: HeapPoint): void {
     this.#hasHeap = true;
     this.#buckets = [];
     this.#latest = null;
-    this.#bornLiveBytes = liveBytes ?? 0;
+    this.#bornBytes = liveBytes ?? usedBytes;
   }
 
   #addHeap(bucket: Bucket, bytes: number, heap: HeapPoint, at: number): void {
@@ -100,7 +100,9 @@ export class MemoryHistory {
 
   #settled(buckets: readonly Bucket[]): Point[] {
     const heapBytes: number[] = [];
-    let aliveBytes = this.#bornLiveBytes;
+    const firstLiveBytes = buckets.find(({ collection }) => collection)?.collection?.liveBytes;
+    // Some of what was there from the start may have been garbage all the time.
+    let aliveBytes = Math.min(this.#bornBytes, firstLiveBytes ?? this.#bornBytes);
     let waiting: Bucket[] = [];
     const settle = (share: number) => {
       for (const bucket of waiting) heapBytes.push(aliveBytes + share * Math.max(0, bucket.heapBytes - aliveBytes));
@@ -134,7 +136,7 @@ export class MemoryHistory {
     this.#buckets.push(bucket);
     while ((this.#buckets[0] as Bucket).number < number - BUCKETS) {
       const { collection } = this.#buckets.shift() as Bucket;
-      if (collection) this.#bornLiveBytes = collection.liveBytes;
+      if (collection) this.#bornBytes = collection.liveBytes;
     }
     return bucket;
   }

@@ -91,7 +91,10 @@ export interface Vitals {
   /** Memory outside the heap that objects hold, array buffers included. */
   externalBytes: number;
   arrayBufferBytes: number;
-  /** Heap in use and external memory right after the last full garbage collection; null before the first one. */
+  /**
+   * Heap in use and external memory right after the last full garbage collection, of several since the last beat the least; null
+   * before the first one.
+   */
   liveBytes: number | null;
   /** 0..1: share of the time since the last beat in which the event loop was busy. */
   utilisation: number;
