@@ -59,7 +59,8 @@ function aboutBox({ pressure, usedBytes, limitBytes, cpuLevel, cpuShare, disk }:
       type: 'pressure',
       subject: 'box',
       message: `memory pressure is ${pressure}`,
-      suggestion: 'lower the largest apps (workers.max, recycle.max_memory), or raise limits.memory if the machine has more',
+      suggestion:
+        'lower the largest apps (workers.max, recycle.max_memory), or raise limits.memory if the machine has more',
       priority: pressure === 'critical' ? 'high' : 'medium',
       numbers: { used_bytes: usedBytes, limit_bytes: limitBytes },
     });

@@ -150,7 +150,7 @@ export class Scaler {
     const needed = Math.max(this.#damping.needed(windowMs, now), wholeWorkers(demand.reserve), limits.min);
     if (needed >= desired)
       return stop('window', 'needed within the down window, or when the load jumps as it did lately');
-    if (!this.#damping.mayShrink(limits, now))
+    if (!this.#damping.mayShrink(limits, facts.bootMs, now))
       return stop('cooldown', 'was resized just now, or too often within the last hour');
     if (idle === 0) return stop('busy', 'no worker is idle');
 
@@ -168,7 +168,7 @@ export class Scaler {
   /** The last worker that was added brought nothing. It is drained like any other, but where all are busy it can't be an idle one. */
   #shrinkBack(facts: ScaleFacts, demand: Demand, now: number): ScaleDecision {
     const target = wholeWorkers(demand.workers);
-    if (!this.#damping.mayShrink(this.limits, now))
+    if (!this.#damping.mayShrink(this.limits, facts.bootMs, now))
       return this.#hold(
         'was resized just now, or too often within the last hour',
         facts,

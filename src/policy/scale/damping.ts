@@ -37,8 +37,10 @@ export class Damping {
     return now - this.#grewAt >= upCooldownMs;
   }
 
-  mayShrink({ upCooldownMs }: DampingLimits, now: number): boolean {
-    return now - Math.max(this.#grewAt, this.#shrankAt) >= upCooldownMs && this.#resizes.length < MOST_RESIZES;
+  /** Not before those that were added last have shown what they are good for. */
+  mayShrink({ upCooldownMs }: DampingLimits, bootMs: number | null, now: number): boolean {
+    if (this.#resizes.length >= MOST_RESIZES || now - this.#shrankAt < upCooldownMs) return false;
+    return now - this.#grewAt >= Math.max(upCooldownMs, bootMs ?? 0);
   }
 
   /** How long a demand counts after it was last there. */
