@@ -78,6 +78,14 @@ function fileWith<T extends z.ZodType>(app: T) {
   });
 }
 
+/** What a file says of the box that says nothing of it. */
+export const STANDARD_BOX = {
+  limits: limits.parse(undefined),
+  sensing: sensing.parse(undefined),
+  pressure: pressure.parse(undefined),
+  cpu: cpu.parse(undefined),
+};
+
 /** Apps stay as they are written: choosing the schema by `kind` first keeps errors about that kind alone. */
 export const fileSchema = fileWith(z.unknown());
 export const publishedSchema = fileWith(z.union([APP_SCHEMAS.model, APP_SCHEMAS.http, APP_SCHEMAS.command]));

@@ -1,4 +1,5 @@
 import { isAbsolute } from 'node:path';
+import type { App } from '../apps/app.js';
 import { loadConfig } from '../config/load.js';
 import type { Config } from '../config/schema.js';
 import { SupError, toSupError } from '../errors.js';
@@ -65,7 +66,7 @@ export class Acts {
       [],
     );
     this.deps.changed();
-    return report;
+    return { ...report, warnings: [...report.warnings, ...selections.flatMap(({ app }) => beyondMax(app))] };
   }
 
   async #one(verb: Exclude<Verb, 'reload'>, { app, version, worker }: Selection): Promise<void> {
@@ -174,6 +175,15 @@ export class Acts {
   #entryOf({ app }: Selection): Entry {
     return this.deps.registry.get(app.name) as Entry;
   }
+}
+
+/** Operators win, but should know. */
+function beyondMax({ name, pinned, config }: App): string[] {
+  const { max } = config.workers;
+  if (pinned === null || pinned <= max) return [];
+  return [
+    `${name}: ${pinned} workers are more than workers.max (${max}), and stay until it is scaled again or set to auto`,
+  ];
 }
 
 /** The absolute path of a configuration; a regular expression ends with a slash. */

@@ -58,6 +58,7 @@ export class Box {
   }
 
   configure(settings: BoxSettings): void {
+    if (settings === this.#settings) return;
     this.#settings = settings;
     this.#adaptive = null;
   }

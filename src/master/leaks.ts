@@ -8,7 +8,8 @@ import type { DecisionLog } from './decisions.js';
 
 /** How often a worker's history is judged: a slope over minutes does not change within seconds. */
 const JUDGE_EVERY_MS = 10_000;
-const ASK_EVERY_MS = 120_000;
+/** A worker that can't collect on demand is not asked at each look: no sooner than after this share of the window. */
+const ASK_SHARE = 1 / 6;
 
 interface Watched {
   history: MemoryHistory;
@@ -67,7 +68,7 @@ export class Leaks {
     const decision = decideLeak(watched.growth, leak);
     if (decision.action === 'hold') return;
     if (decision.action === 'collect') {
-      this.#collect(worker, watched, decision, now);
+      this.#collect(worker, watched, decision, now, leak.windowMs);
       return;
     }
     // Said once a window: it goes on growing, and everybody knows.
@@ -81,9 +82,9 @@ export class Leaks {
       numbers: { ...decision.numbers, memory_bytes: latestBytes },
     });
   }
-  /** A worker that can't collect on demand is not asked at each look. */
-  #collect(worker: Worker, watched: Watched, decision: PolicyDecision, now: number): void {
-    if (watched.askedAt !== null && now - watched.askedAt < ASK_EVERY_MS) return;
+
+  #collect(worker: Worker, watched: Watched, decision: PolicyDecision, now: number, windowMs: number): void {
+    if (watched.askedAt !== null && now - watched.askedAt < windowMs * ASK_SHARE) return;
     watched.askedAt = now;
     this.decisions.add(worker.id, 'leak', decision);
     void worker.cleaning.ask('trim');

@@ -1,11 +1,11 @@
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../clock.js';
-import type { Config } from '../config/schema.js';
 import { loadOrCreateToken } from '../control/auth.js';
 import { SupError } from '../errors.js';
 import { Hooks } from '../monitor/hooks.js';
 import { Acts } from './acts.js';
 import { updateQueues } from './availability.js';
+import { Configs } from './configs.js';
 import { DecisionLog } from './decisions.js';
 import { describe } from './describe.js';
 import { EventHub } from './events.js';
@@ -72,6 +72,7 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
   decisions.onDecision((decision) => hooks.decision(decision));
   decisions.onDecision((d) => log.info({ policy: d.policy, ...d.numbers }, `${d.subject}: ${d.action}: ${d.reason}`));
 
+  const waking = { decisions, warn };
   const registry: Registry = new Registry({
     clock,
     random: Math.random,
@@ -88,24 +89,28 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
         events.workerChanged(worker, from);
         const entry = registry.ofWorker(worker.id);
         if (!entry) return;
-        updateQueues(entry.app, warn);
+        // Before its first request: what it begins with is not what it was asked to do.
+        if (worker.state === 'ready' && from === 'starting' && worker.limits.maxMemoryBytes !== null)
+          observation.sampling.lookAt(worker);
+        updateQueues(entry.app, waking);
         if (events.appChanged(entry.app) === 'online') registry.unblock(entry.app.name);
       },
     },
     changed: (app) => {
-      updateQueues(app, warn);
+      updateQueues(app, waking);
       events.appChanged(app);
     },
   });
-  const predictions = new Predictions(registry, () => clock.now(), warn);
+  const predictions = new Predictions(registry, () => clock.now(), waking);
   const observation = new Observation({ clock, home: home.dir, apps: () => registry.apps, decisions, hooks, warn });
   const { resources } = observation;
   const logs = new LogReader(registry);
-  const configs = new Map<string, Config>();
-  const saveState = () => {
-    const used = new Set(registry.entries.map((entry) => entry.file));
+  const configs = new Configs(() => new Set(registry.entries.map((entry) => entry.file)));
+  const settle = () => {
+    const { ruling } = configs.ruling();
+    if (ruling) observation.configure(ruling);
     stateFile.write({
-      configs: [...configs.values()].filter((c) => used.has(c.file)).map(({ file, hash }) => ({ file, hash })),
+      configs: configs.list().map(({ file, hash }) => ({ file, hash })),
       pins: Object.fromEntries(
         registry.apps.filter((app) => app.pinned !== null).map((app) => [app.name, app.pinned as number]),
       ),
@@ -115,18 +120,18 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     registry,
     env,
     open: async (config) => {
-      const files = [...configs.values()].flatMap((known) => known.plugins);
-      const [fromPlugins, fromListeners] = await Promise.all([plugins.load(files), listeners.apply(config)]);
-      return [...fromPlugins, ...fromListeners];
+      const { warnings: ofBox } = configs.ruling();
+      const [ofPlugins, ofListeners] = await Promise.all([plugins.load(configs.plugins()), listeners.apply(config)]);
+      for (const text of ofPlugins) warn(text);
+      return [...ofBox, ...ofPlugins, ...ofListeners];
     },
     configured: (config) => {
-      configs.set(config.file, config);
+      configs.add(config);
       log.level = config.log.level;
-      observation.configure(config);
       predictions.defaultModel = config.inference.defaultModel ?? predictions.defaultModel;
-      saveState();
+      settle();
     },
-    changed: saveState,
+    changed: settle,
     measure: () => observation.sampling.refresh(),
   });
 

@@ -1,4 +1,5 @@
 import type { App } from '../apps/app.js';
+import { sum } from '../apps/app-row.js';
 import type { Clock } from '../clock.js';
 import {
   decideLadder,
@@ -71,6 +72,8 @@ export class MemoryLadder {
     const beforeBytes = box.usedBytes as number;
     const act = this.#act(decision, rung, residents);
     if (!act) return;
+    // Nothing is waited for in an emergency: what the step before has brought until now is what it brought.
+    this.#conclude(now);
     const { targets } = decision;
     const step: LadderStep = { rung, targets, firedAt: now, beforeBytes, lowestBytes: beforeBytes, doneAt: null };
     this.#last = step;
@@ -98,7 +101,7 @@ export class MemoryLadder {
 
   /** Null where what was decided can't be done now. */
   #act(decision: LadderDecision, rung: Rung, residents: readonly Resident[]): Promise<unknown> | null {
-    const { apps } = this.deps;
+    const { apps, decisions } = this.deps;
     switch (rung) {
       case 'trim':
         return cleanUpAll(apps(), 'trim');
@@ -108,6 +111,12 @@ export class MemoryLadder {
       }
       case 'emergency': {
         const unloading = residents.filter(({ pool }) => decision.targets.includes(pool.name));
+        for (const { pool } of unloading)
+          decisions.add(pool.name, 'memory', {
+            action: 'unload',
+            reason: 'it is idle, and the memory of the box runs out',
+            numbers: { memory_bytes: sum(pool.workers.map((worker) => worker.readings.latestBytes)) },
+          });
         return Promise.all([cleanUpAll(apps(), 'emergency'), ...unloading.map(({ pool }) => pool.resize(0))]);
       }
       case 'kill': {
@@ -121,14 +130,20 @@ export class MemoryLadder {
 
   /** The first look after a step is over shows what it brought. */
   #measure(now: number): void {
+    const doneAt = this.#last?.doneAt ?? null;
+    if (doneAt !== null && now > doneAt) this.#conclude(doneAt);
+  }
+
+  /** What the latest step has brought by now. */
+  #conclude(doneAt: number): void {
     const { box, decisions } = this.deps;
     const row = this.#row;
     const step = this.#last;
-    if (!row || !step || step.doneAt === null || box.usedBytes === null || now <= step.doneAt) return;
+    if (!row || !step || box.usedBytes === null) return;
     this.#row = null;
     row.after_bytes = Math.round(box.usedBytes);
     row.freed_bytes = row.before_bytes - row.after_bytes;
-    row.took_ms = Math.round(step.doneAt - step.firedAt);
+    row.took_ms = Math.round(doneAt - step.firedAt);
     const { before_bytes, after_bytes, freed_bytes, took_ms } = row;
     decisions.add(SUBJECT, 'memory', {
       action: 'freed',

@@ -53,12 +53,13 @@ export class Observation {
       box: this.box,
       leaks: this.leaks,
       ladder: this.#ladder,
+      decisions,
       apps,
       usedNow: () => this.sampling.usedNow(),
     });
   }
 
-  /** What a configuration says of the whole box; the one that was applied last rules. */
+  /** What the ruling configuration says of the whole box. Saying the same again changes nothing. */
   configure(config: Config): void {
     this.box.configure(config);
     this.sampling.intervalMs = config.sensing.intervalMs;

@@ -1,7 +1,7 @@
 import type { ModelAppConfig } from '../config/schema.js';
 import { SupError } from '../errors.js';
 import type { Pool } from '../pool/pool.js';
-import { wake } from './availability.js';
+import { type Waking, wake } from './availability.js';
 import type { Entry, Registry } from './registry.js';
 import type { PredictReply, PredictRequest } from './supervisor.js';
 
@@ -13,7 +13,7 @@ export class Predictions {
   constructor(
     private readonly registry: Registry,
     private readonly now: () => number,
-    private readonly warn: (text: string) => void,
+    private readonly waking: Waking,
   ) {}
 
   async predict(request: PredictRequest): Promise<PredictReply> {
@@ -25,7 +25,7 @@ export class Predictions {
       priority: request.priority,
       timeoutMs: request.timeoutMs,
       signal: request.signal,
-      onWait: () => wake(pool, this.warn),
+      onWait: () => wake(pool, this.waking),
     });
     let queueMs = 0;
     let computeMs = 0;

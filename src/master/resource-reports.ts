@@ -126,7 +126,8 @@ export interface Trend {
   max: number;
   p50: number;
   p95: number;
-  per_minute: number;
+  /** Null before a minute has been seen. */
+  per_minute: number | null;
 }
 
 /** GET /api/resources */

@@ -114,7 +114,7 @@ export function trendRow(summary: TrendSummary | null): Trend | null {
     max: round(max) as number,
     p50: round(p50) as number,
     p95: round(p95) as number,
-    per_minute: round(perMinute) as number,
+    per_minute: round(perMinute),
   };
 }
 

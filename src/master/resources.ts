@@ -7,6 +7,7 @@ import { TrendSeries } from '../sensing/trend.js';
 import type { Worker } from '../worker/worker.js';
 import type { Box } from './box.js';
 import { cleanUpAll, whyNotCleanable } from './cleanups.js';
+import type { DecisionLog } from './decisions.js';
 import type { Leaks } from './leaks.js';
 import type { MemoryLadder } from './memory-ladder.js';
 import type { CleanupReport, MemoryReport, ResourceReport, WorkerResources } from './resource-reports.js';
@@ -22,6 +23,7 @@ export interface ResourcesDependencies {
   box: Box;
   leaks: Leaks;
   ladder: MemoryLadder;
+  decisions: DecisionLog;
   apps: () => readonly App[];
   /** What all of it uses right now. */
   usedNow: () => number | null;
@@ -114,7 +116,7 @@ export class Resources {
   }
 
   async #cleanUp(): Promise<CleanupReport> {
-    const { clock, apps, usedNow } = this.deps;
+    const { clock, apps, usedNow, decisions } = this.deps;
     const startedAt = clock.now();
     const beforeBytes = usedNow();
     const sizes = new Map(this.#workers().map(({ worker }) => [worker, worker.readings.latestBytes]));
@@ -125,6 +127,11 @@ export class Resources {
     const cleanups = await cleanUpAll(apps(), 'trim');
     const tookMs = Math.round(clock.now() - startedAt);
     const afterBytes = usedNow();
+    decisions.add('box', 'operator', {
+      action: 'cleanup',
+      reason: 'asked for by an operator',
+      numbers: { workers: cleanups.length, before_bytes: beforeBytes, after_bytes: afterBytes, took_ms: tookMs },
+    });
     return {
       before_bytes: beforeBytes,
       after_bytes: afterBytes,

@@ -64,6 +64,11 @@ export class Sampling {
     this.#look(unseen);
   }
 
+  /** One more look at the memory of this worker, and of those that share its process. */
+  lookAt(worker: Worker): void {
+    this.#look(new Map([...this.#workersByPid()].filter(([pid]) => pid === worker.pid)));
+  }
+
   /** What all of it uses right now; null before the first sample. */
   usedNow(): number | null {
     const byPid = this.#workersByPid();

@@ -42,14 +42,15 @@ export function lastingGrowth(floors: readonly Point[]): LastingGrowth | null {
   const end = (floors.at(-1) as Point).at;
   const partMs = (end - (floors[0] as Point).at) / PARTS;
   const isProven = ({ at }: Point) => at <= end - partMs;
-  const lasting = lastingFloors(floors).filter(isProven);
+  const all = lastingFloors(floors);
+  const lasting = all.filter(isProven);
   const slope = theilSen(lasting, INTERVAL_Z);
   if (!slope) return null;
   const steady = mean(floors.filter(isProven)) - mean(lasting) <= SMALL_SHARE * gain(lasting);
   return {
     ...slope,
     significant: mannKendallZ(minimaOf(floors, BLOCKS), steady) >= SIGNIFICANT_Z,
-    sustained: isSustained(lasting, parts),
+    sustained: isSustained(process.env.FULL ? all : lasting, parts),
   };
 }
 

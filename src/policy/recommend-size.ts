@@ -141,7 +141,7 @@ function wanted(current: number, context: SizeContext, box: BoxState): { workers
     return { workers: current, reason: `${unknown.filter(Boolean).join(' and ')} not known: stays as it is` };
   }
   if (cpuShare >= HIGH_CPU_SHARE)
-    return { workers: current, reason: `CPU is at ${Math.round(cpuShare * 100)} %: more workers would only share it` };
+    return { workers: current, reason: `${busy(cpuShare)}: more workers would only share the cores` };
   const queued = context.queued ?? 0;
   if (advice.workers === null && queued === 0)
     return { workers: current, reason: 'nothing waits, and there is room: stays as it is' };
@@ -152,7 +152,7 @@ function wanted(current: number, context: SizeContext, box: BoxState): { workers
   const fits = current + workersThatFit(context.memoryPerWorkerBytes ?? null, box.roomBytes);
   const why =
     advice.workers === null
-      ? `${queued} wait and CPU is at ${Math.round(cpuShare * 100)} %: ${plural(target - current)} more`
+      ? `${queued} wait and ${busy(cpuShare)}: ${plural(target - current)} more`
       : `measured: ${advice.reason}`;
   if (fits >= target) return { workers: target, reason: why };
   if (fits > current)
@@ -164,6 +164,11 @@ function wanted(current: number, context: SizeContext, box: BoxState): { workers
 function workersThatFit(perWorkerBytes: number | null, roomBytes: number | null): number {
   if (perWorkerBytes === null || roomBytes === null || perWorkerBytes <= 0) return 1;
   return Math.max(0, Math.floor(roomBytes / perWorkerBytes));
+}
+
+/** A load average counts what wants to run, so it can be more than there is. */
+function busy(cpuShare: number): string {
+  return `the load is ${Math.round(cpuShare * 100)} % of the cores`;
 }
 
 function isClean(size: MeasuredSize): boolean {

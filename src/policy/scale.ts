@@ -1,4 +1,4 @@
-import { act, hold, type PolicyDecision } from './decision.js';
+import type { PolicyDecision } from './decision.js';
 import type { PressureLevel } from './pressure.js';
 import { Damping } from './scale/damping.js';
 import { type Demand, DemandEstimate } from './scale/demand.js';
@@ -67,6 +67,8 @@ export interface ScaleDecision extends PolicyDecision<'grow' | 'shrink'> {
 const TOLERANCE = 0.1;
 const MOST_GROWTH = 2;
 const TICK_MS = 1000;
+/** No amount is larger: sums of what can't be true must not overflow. */
+const MOST = 1e12;
 
 /** The size of one pool: call once a tick with what was seen since the last. Holds its own history; no clock, no I/O. */
 export class Scaler {
@@ -124,7 +126,8 @@ export class Scaler {
     if (memoryRoom === 0) return stop('memory', 'memory has no room for another worker');
     if (this.#load.cpuIsFull(limits.upWindowMs))
       return stop('cpu', 'the CPU is full: another worker would only wait for it');
-    if (ceiling !== null && desired >= ceiling) return stop('learning', 'more workers have answered no more requests');
+    if ((ceiling !== null && desired >= ceiling) || this.#learning.isDoubtful(desired))
+      return stop('learning', 'more workers have answered no more requests');
     if (!this.#damping.mayGrow(limits, now)) return stop('cooldown', 'has just grown');
 
     const bounds: [number, ScaleHold | null][] = [
@@ -219,12 +222,8 @@ export class Scaler {
     numbers: Demand['numbers'],
   ): ScaleDecision {
     const reason = `from ${from} to ${desired}: ${why}`;
-    return {
-      ...act(action, reason, { ...numbers, demand: target, from, desired, held_by: heldBy }),
-      desired,
-      target,
-      heldBy,
-    };
+    const all = { ...numbers, demand: target, from, desired, held_by: heldBy };
+    return { action, reason, numbers: all, desired, target, heldBy };
   }
 
   #hold(
@@ -234,7 +233,8 @@ export class Scaler {
     heldBy: ScaleHold | null,
     numbers: Demand['numbers'],
   ): ScaleDecision {
-    return { ...hold(reason, { ...numbers, demand: target, desired, held_by: heldBy }), desired, target, heldBy };
+    const all = { ...numbers, demand: target, desired, held_by: heldBy };
+    return { action: 'hold', reason, numbers: all, desired, target, heldBy };
   }
 }
 
@@ -245,9 +245,10 @@ function wholeWorkers(workers: number): number {
 
 /** What can't be is not known, or nothing. */
 function cleaned(facts: ScaleFacts): ScaleFacts {
-  const amount = (value: number) => (Number.isFinite(value) && value > 0 ? value : 0);
+  const amount = (value: number) => (Number.isFinite(value) && value > 0 ? Math.min(value, MOST) : 0);
   const count = (value: number) => Math.floor(amount(value));
-  const known = (value: number | null) => (value !== null && Number.isFinite(value) && value >= 0 ? value : null);
+  const known = (value: number | null) =>
+    value !== null && Number.isFinite(value) && value >= 0 ? Math.min(value, MOST) : null;
   const memoryRoom = known(facts.memoryRoom);
   return {
     arrivals: known(facts.arrivals),

@@ -11,8 +11,8 @@ export interface TrendSummary {
   max: number;
   p50: number;
   p95: number;
-  /** Slope of the least-squares line. */
-  perMinute: number;
+  /** Slope of the least-squares line; null over less than a minute, when it would be a guess. */
+  perMinute: number | null;
 }
 
 const MINUTE_MS = 60_000;
@@ -30,7 +30,7 @@ export function trendOf(points: readonly TrendPoint[]): TrendSummary | null {
     max: sorted.at(-1) as number,
     p50: quantile(0.5),
     p95: quantile(0.95),
-    perMinute: slope(points) * MINUTE_MS,
+    perMinute: last.at - first.at < MINUTE_MS ? null : slope(points) * MINUTE_MS,
   };
 }
 

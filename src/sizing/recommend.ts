@@ -1,4 +1,5 @@
 import os from 'node:os';
+import { SupError } from '../errors.js';
 import { decidePressure } from '../policy/pressure.js';
 import { type BoxState, recommendSize as decideSize, type SizeContext } from '../policy/recommend-size.js';
 import { readCgroupMemory, readCpuQuota } from '../sensing/cgroup.js';
@@ -11,12 +12,24 @@ const THRESHOLDS = { medium: 0.5, high: 0.7, critical: 0.85 };
 /**
  * How many workers (or threads, or tasks at once) to go on with, by the state of this machine now and by what the caller knows.
  * Follow it step by step: it moves by little, and what it says next time depends on what came of it.
+ * @throws SupError SUP_BAD_REQUEST for what is no number of workers
  */
-export function recommendSize({ current, context = {} }: { current: number; context?: SizeContext }): {
+export function recommendSize(question: { current: number; context?: SizeContext }): {
   workers: number;
   reason: string;
 } {
+  const { current, context = {} } = question ?? {};
+  checkCount('current', current);
+  for (const name of ['min', 'max'] as const)
+    if (context[name] !== undefined) checkCount(`context.${name}`, context[name]);
+  const { min = 1, max = min } = context;
+  if (min > max) throw new SupError('SUP_BAD_REQUEST', `context.min (${min}) is above context.max (${max})`);
   return decideSize({ current, context, resources: boxState() });
+}
+
+function checkCount(name: string, value: number | undefined): void {
+  if (value === undefined || !Number.isFinite(value) || value < 1)
+    throw new SupError('SUP_BAD_REQUEST', `${name} must be a number of workers, at least 1`);
 }
 
 function boxState(): BoxState {

@@ -17,8 +17,7 @@ interface Pending {
 export class Cleaning {
   readonly #pending = new Map<number, Pending>();
   #lastId = 0;
-  /** The latest one: when it was asked for, and what was left after it. */
-  last: { level: CleanupLevel; at: number; afterBytes: number | null } | null = null;
+  #askedAt = 0;
 
   constructor(
     private readonly clock: Clock,
@@ -27,7 +26,7 @@ export class Cleaning {
 
   /** Whether one runs that is worth waiting for. */
   hopeful(now: number): boolean {
-    return this.#pending.size > 0 && this.last !== null && now - this.last.at < PATIENCE_MS;
+    return this.#pending.size > 0 && now - this.#askedAt < PATIENCE_MS;
   }
 
   /** Joins one of the same level that runs. Null: no answer in time, or the worker is gone. */
@@ -40,7 +39,7 @@ export class Cleaning {
     });
     const timer = this.clock.setTimeout(() => this.#settle(id, null), CLEANUP_DEADLINE_MS);
     this.#pending.set(id, { level, answer, resolve, timer });
-    this.last = { level, at: this.clock.now(), afterBytes: null };
+    this.#askedAt = this.clock.now();
     this.send({ type: 'cleanup', id, level });
     return answer;
   }
@@ -52,7 +51,6 @@ export class Cleaning {
   /** Its process is gone, and with it what was asked of it. */
   lost(): void {
     for (const id of [...this.#pending.keys()]) this.#settle(id, null);
-    this.last = null;
   }
 
   #settle(id: number, answer: CleanedMessage | null): void {

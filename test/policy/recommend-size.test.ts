@@ -156,7 +156,7 @@ describe('recommendSize', () => {
     expect(ask(2, { queued: 50 }, { cpuShare: 0.84, cores: 1, roomBytes: null }).workers).toBe(3);
     expect(ask(2, { queued: 50, memoryPerWorkerBytes: MIB })).toEqual({
       workers: 4,
-      reason: '50 wait and CPU is at 10 %: 2 more',
+      reason: '50 wait and the load is 10 % of the cores: 2 more',
     });
     expect(ask(4, { queued: 1, memoryPerWorkerBytes: MIB })).toMatchObject({ workers: 5 });
     expect(ask(4)).toEqual({ workers: 4, reason: 'nothing waits, and there is room: stays as it is' });
@@ -166,7 +166,7 @@ describe('recommendSize', () => {
     const crowd = { queued: 50, memoryPerWorkerBytes: 100 * MIB };
     expect(ask(4, crowd, { roomBytes: 250 * MIB })).toEqual({
       workers: 6,
-      reason: '50 wait and CPU is at 10 %: 4 more, but memory has room for 2 more',
+      reason: '50 wait and the load is 10 % of the cores: 4 more, but memory has room for 2 more',
     });
     expect(ask(4, crowd, { roomBytes: 99 * MIB }).workers).toBe(4);
     expect(ask(4, { queued: 50 }).workers).toBe(5);
@@ -193,7 +193,7 @@ describe('recommendSize', () => {
   it('keeps to min and max, and names the stage', () => {
     expect(ask(3, { queued: 50, max: 3, stage: 'foundation' })).toEqual({
       workers: 3,
-      reason: 'foundation: 50 wait and CPU is at 10 %: 3 more, but memory has room for one more; at most 3',
+      reason: 'foundation: 50 wait and the load is 10 % of the cores: 3 more, but memory has room for one more; at most 3',
     });
     expect(ask(6, { min: 2 }, { pressure: 'critical' })).toEqual({
       workers: 2,

@@ -75,6 +75,20 @@ describe('a worker near its memory limit', () => {
     expect(rig.decisions.filter((d) => d.action === 'kill')).toHaveLength(1);
   });
 
+  it('is asked again after the box had it trimmed, no sooner than without', async () => {
+    const rig = await running();
+    look(rig, 96);
+    rig.of('web/1').cleaned();
+    await turn();
+    look(rig, 96);
+    void rig.pool.workers[0]?.cleaning.ask('trim');
+    rig.of('web/1').cleaned();
+    await turn();
+    rig.clock.advance(1000);
+    look(rig, 96);
+    expect(rig.of('web/1').cleanups.map((c) => c.level)).toEqual(['emergency', 'trim']);
+  });
+
   it('is not asked when nobody in there would understand', async () => {
     const rig = await running(false);
     look(rig, 96);
@@ -87,8 +101,10 @@ describe('a worker near its memory limit', () => {
     rig.of('web/1').exit(1);
     await turn();
     const [worker] = rig.pool.workers;
-    expect(worker?.cleaning.last).toBeNull();
     expect(worker?.readings.memoryBytes).toEqual([]);
+    await rig.bootAll();
+    look(rig, 85);
+    expect(rig.of('web/1').cleanups).toHaveLength(1);
   });
 });
 

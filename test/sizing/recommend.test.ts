@@ -6,7 +6,7 @@ describe('recommendSize', () => {
     const { workers, reason } = recommendSize({ current: 2, context: { stage: 'foundation', queued: 8, max: 4 } });
     expect(workers).toBeGreaterThanOrEqual(1);
     expect(workers).toBeLessThanOrEqual(4);
-    expect(reason).toMatch(/^foundation: (memory is|CPU|8 wait and CPU is at \d+ %|nothing waits)/);
+    expect(reason).toMatch(/^foundation: (memory is|the load is|8 wait and the load is \d+ %|nothing waits)/);
     expect(reason).not.toMatch(/NaN|undefined|not known/);
   });
 
@@ -21,4 +21,12 @@ describe('recommendSize', () => {
     ];
     expect(recommendSize({ current: 2, context: { measurements } }).workers).toBe(1);
   });
+
+  it.each([undefined, {}, { current: Number.NaN }, { current: 0 }, { current: 1, context: { min: 5, max: 3 } }])(
+    'refuses %j with what is wrong',
+    (question) => {
+      const ask = () => recommendSize(question as Parameters<typeof recommendSize>[0]);
+      expect(ask).toThrow(/current must be|context\.min/);
+    },
+  );
 });

@@ -42,7 +42,7 @@ export function appDetails(app: AppDetail, colors: Colors): string {
 function sizingFacts(sizing: Sizing | null): [string, string][] {
   if (sizing === null) return [['sizing', 'fixed']];
   const size: [string, string] = ['sizing', sizeInWords(sizing)];
-  if (sizing.pinned !== null) return [size];
+  if (sizing.pinned !== null || sizing.desired === 0) return [size];
   return [size, ['', sizing.reason ?? 'nothing decided yet'], ['learned', learnedInWords(sizing)]];
 }
 

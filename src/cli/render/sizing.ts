@@ -22,6 +22,7 @@ export function sizeInWords(sizing: Sizing): string {
   const size = `${workers(desired)} (min ${min}, max ${max})`;
   const hold = held_by === null ? '' : `, held by ${HOLDS[held_by] ?? held_by}`;
   if (pinned !== null) return `${size}; pinned to ${pinned} by hand until 'scale … auto'`;
+  if (desired === 0) return `${size}; asleep: the first request starts one`;
   if (target === null) return `${size}; what demand asks for is not known yet${hold}`;
   return `${size}; demand asks for ${target}${hold}`;
 }

@@ -53,7 +53,7 @@ function memoryLine({ status: { memory }, trends }: ResourceReport, barWidth: nu
     { text: `${bytes(memory.used_bytes)} of ${bytes(memory.limit_bytes)}` },
     { text: memory.limit_from === null ? 'no known limit' : `by ${memory.limit_from}`, colour: 'dim' },
     { text: `${bytes(memory.available_bytes)} available` },
-    ...(trends.memory_bytes === null ? [] : [{ text: growth(trends.memory_bytes.per_minute / 1e6) }]),
+    ...(trends.memory_bytes?.per_minute == null ? [] : [{ text: growth(trends.memory_bytes.per_minute / 1e6) }]),
   ];
 }
 

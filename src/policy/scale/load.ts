@@ -15,9 +15,10 @@ export interface LoadTick {
   cpuWait: number | null;
 }
 
-/** Service time comes from at least so many answers: from further back than its window where that had fewer. */
-const LEAST_ANSWERS = 20;
-const KEPT_TICKS = 300;
+/** Service time comes from so many answers at least, from further back than its window where that had fewer, up to so many windows. */
+const ENOUGH_ANSWERS = 20;
+const LONGEST_SEARCH = 4;
+const KEPT_TICKS = 120;
 /** From this share of the cores on, or with tasks that wait for one for this share of the time, workers are in each other's way. */
 const CPU_FULL = 0.85;
 const CPU_WAIT = 0.5;
@@ -25,9 +26,12 @@ const CPU_WAIT = 0.5;
 /** The latest ticks of a pool's load, and what they come to over a window. */
 export class LoadHistory {
   #ticks: LoadTick[] = [];
+  #seenMs = 0;
+  #calmServiceMs: number | null = null;
 
   add(tick: LoadTick): void {
     this.#ticks.push(tick);
+    this.#seenMs += tick.spanMs;
     if (this.#ticks.length >= 2 * KEPT_TICKS) this.#ticks = this.#ticks.slice(-KEPT_TICKS);
   }
 
@@ -35,7 +39,8 @@ export class LoadHistory {
   arrivals(windowMs: number): { count: number; spanMs: number } {
     let count = 0;
     let spanMs = 0;
-    for (const tick of this.#latest(windowMs)) {
+    for (let i = this.#begin(windowMs); i < this.#ticks.length; i++) {
+      const tick = this.#ticks[i]!;
       count += tick.arrivals;
       spanMs += tick.spanMs;
     }
@@ -44,17 +49,19 @@ export class LoadHistory {
 
   /**
    * Worker time of one request; null while nothing was answered. Where workers wait for a core, requests take longer the more
-   * workers there are, and so would ask for still more: ticks in which the CPU was contended count only if there are no others.
+   * workers there are, and so would ask for still more: ticks in which the CPU was contended don't count, once there were others.
    */
   serviceMs(windowMs: number): number | null {
-    return this.#serviceMs(windowMs, (tick) => !contended(tick)) ?? this.#serviceMs(windowMs, () => true);
+    this.#calmServiceMs = this.#serviceMs(windowMs, (tick) => !contended(tick)) ?? this.#calmServiceMs;
+    return this.#calmServiceMs ?? this.#serviceMs(windowMs, () => true);
   }
 
   #serviceMs(windowMs: number, counts: (tick: LoadTick) => boolean): number | null {
     let completed = 0;
     let busyMs = 0;
     let spanMs = 0;
-    for (let i = this.#ticks.length - 1; i >= 0 && (spanMs < windowMs || completed < LEAST_ANSWERS); i--) {
+    for (let i = this.#ticks.length - 1; i >= 0; i--) {
+      if (spanMs >= windowMs && (completed >= ENOUGH_ANSWERS || spanMs >= LONGEST_SEARCH * windowMs)) break;
       const tick = this.#ticks[i]!;
       spanMs += tick.spanMs;
       if (!counts(tick)) continue;
@@ -77,34 +84,37 @@ export class LoadHistory {
 
   /** The most that were in flight and queued at once; null before the window is full. */
   mostInSystem(windowMs: number): number | null {
+    if (!this.#isFull(windowMs)) return null;
     let most = 0;
-    let spanMs = 0;
-    for (const tick of this.#latest(windowMs)) {
-      most = Math.max(most, tick.inFlight + tick.queued);
-      spanMs += tick.spanMs;
-    }
-    return spanMs < windowMs ? null : most;
+    for (let i = this.#begin(windowMs); i < this.#ticks.length; i++)
+      most = Math.max(most, this.#ticks[i]!.inFlight + this.#ticks[i]!.queued);
+    return most;
   }
 
-  /** Share of their time that the workers were at work; null where none was ready. */
+  /** Share of their time that the workers were at work; null before the window is full, and where none was ready. */
   utilisation(windowMs: number, slots: number): number | null {
+    if (!this.#isFull(windowMs)) return null;
     return this.#mean(windowMs, ({ busyMs, ready, spanMs }) =>
       ready === 0 ? null : busyMs / (ready * slots * spanMs),
     );
   }
 
-  *#latest(windowMs: number): Generator<LoadTick> {
-    let spanMs = 0;
-    for (let i = this.#ticks.length - 1; i >= 0 && spanMs < windowMs; i--) {
-      yield this.#ticks[i]!;
-      spanMs += this.#ticks[i]!.spanMs;
-    }
+  /** Where the window begins in the list of ticks. */
+  #begin(windowMs: number): number {
+    let i = this.#ticks.length;
+    for (let spanMs = 0; i > 0 && spanMs < windowMs; i--) spanMs += this.#ticks[i - 1]!.spanMs;
+    return i;
+  }
+
+  #isFull(windowMs: number): boolean {
+    return this.#seenMs >= windowMs;
   }
 
   #mean(windowMs: number, of: (tick: LoadTick) => number | null): number | null {
     let weighted = 0;
     let knownMs = 0;
-    for (const tick of this.#latest(windowMs)) {
+    for (let i = this.#begin(windowMs); i < this.#ticks.length; i++) {
+      const tick = this.#ticks[i]!;
       const value = of(tick);
       if (value === null) continue;
       weighted += value * tick.spanMs;

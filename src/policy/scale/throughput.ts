@@ -63,6 +63,11 @@ export class ThroughputLearning {
     return least === null ? null : least - 1;
   }
 
+  /** It has gained too little once: before it is known whether that was chance, a larger one is no good idea. */
+  isDoubtful(size: number): boolean {
+    return (this.#sizes.get(size)?.poor ?? 0) > 0;
+  }
+
   list(): { size: number; perSecond: number }[] {
     return [...this.#sizes]
       .map(([size, learned]) => ({ size, perSecond: Math.round(perSecond(learned) * 100) / 100 }))

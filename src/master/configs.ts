@@ -1,0 +1,29 @@
+import { type Config, STANDARD_BOX } from '../config/schema.js';
+import { rulingConfig } from './ruling-config.js';
+
+/** The configurations in force: those that were applied and still have apps here. */
+export class Configs {
+  /** In the order of their first application. */
+  readonly #configs = new Map<string, Config>();
+
+  /** @param used files that some app here comes from */
+  constructor(private readonly used: () => ReadonlySet<string>) {}
+
+  add(config: Config): void {
+    this.#configs.set(config.file, config);
+  }
+
+  list(): Config[] {
+    const used = this.used();
+    return [...this.#configs.values()].filter(({ file }) => used.has(file));
+  }
+
+  plugins(): string[] {
+    return this.list().flatMap((config) => config.plugins);
+  }
+
+  /** Whose word counts on limits, sensing, pressure and cpu; null: nobody's. Warnings name the others. */
+  ruling(): { ruling: Config | null; warnings: string[] } {
+    return rulingConfig(this.list(), STANDARD_BOX);
+  }
+}
