@@ -45,6 +45,8 @@ export interface BenchReport {
 const FEW_ANSWERS = 30;
 /** An event loop above this may have had no time to ask more. */
 const BUSY = 0.7;
+/** Share of all cores that others may use before they count as a disturbance: the kernel's part in a load of requests is among it. */
+const MUCH = 0.35;
 /** Share of the free memory that is left alone. */
 const SPARE_MEMORY = 0.1;
 
@@ -91,7 +93,7 @@ export function reportOf(
     duration_seconds: durationMs / 1000,
     sizes,
     recommendation: recommendFromMeasurements(points, { memoryLimitBytes: limitOf(app, config.limits.memoryBytes) }),
-    warnings: [...warnings, ...doubts(results)],
+    warnings: [...warnings, ...doubts(results, cores)],
   };
 }
 
@@ -104,7 +106,7 @@ export function missingMemory(last: MeasuredAt | undefined, next: number, availa
   return `${sizesText([next])} and more were left out: they would need ${formatSize(needed)} more, and ${formatSize(room)} can be had`;
 }
 
-function doubts(results: readonly MeasuredAt[]): string[] {
+function doubts(results: readonly MeasuredAt[], cores: number): string[] {
   const found: string[] = [];
   const few = results.filter(({ measured }) => measured.answers < FEW_ANSWERS).map(({ workers }) => workers);
   if (few.length > 0)
@@ -112,6 +114,11 @@ function doubts(results: readonly MeasuredAt[]): string[] {
   const busy = results.filter(isOwnLimit).map(({ workers }) => workers);
   if (busy.length > 0)
     found.push(`at ${sizesText(busy)} this command was busier than the workers: they could have answered more`);
+  const disturbed = results.filter(({ measured }) => othersShare(measured, cores) > MUCH).map(({ workers }) => workers);
+  if (disturbed.length > 0)
+    found.push(
+      `at ${sizesText(disturbed)} other programs kept the box busy: measure again when it is quiet, before you follow this`,
+    );
   for (const { workers, measured } of results)
     if (measured.errors > 0)
       found.push(`${measured.errors} errors at ${sizesText([workers])}, the first: ${measured.firstError}`);
@@ -122,6 +129,12 @@ function doubts(results: readonly MeasuredAt[]): string[] {
 function isOwnLimit({ workers, measured }: MeasuredAt): boolean {
   const { ownUtilisation, cpuPercent } = measured;
   return ownUtilisation > BUSY && (cpuPercent === null || ownUtilisation > cpuPercent / 100 / workers);
+}
+
+/** Share of all cores that neither the workers nor this process used: 0 where it is not known. */
+function othersShare({ boxCpuPercent, cpuPercent, ownUtilisation }: Measurement, cores: number): number {
+  if (boxCpuPercent === null || cpuPercent === null) return 0;
+  return boxCpuPercent / 100 - (cpuPercent / 100 + ownUtilisation) / cores;
 }
 
 function sizesText(sizes: readonly number[]): string {

@@ -79,6 +79,10 @@ describe('reportOf', () => {
     expect(report([at(1, { ownUtilisation: 0.8, cpuPercent: 70 })]).warnings).toContain(`at 1 worker ${busy}`);
     expect(report([at(2, { ownUtilisation: 0.8, cpuPercent: 170 })]).warnings).toEqual(['before']);
     expect(report([at(1, { ownUtilisation: 0.6, cpuPercent: 10 })]).warnings).toEqual(['before']);
+    expect(report([at(1), at(2, { boxCpuPercent: 99, cpuPercent: 8.2 })]).warnings).toEqual([
+      'before',
+      'at 2 workers other programs kept the box busy: measure again when it is quiet, before you follow this',
+    ]);
   });
 });
 

@@ -33,7 +33,8 @@ const SERVICE_WINDOW_MS = 15_000;
 const TARGET_WINDOW_MS = 3000;
 const SATURATION_WINDOW_MS = 3000;
 const CROWD_WINDOW_MS = 30_000;
-/** Standard deviations by which the latest arrivals alone must be above the mean before they replace it. */
+const CROWD_LEAST_MS = 10_000;
+/** Standard deviations by which the latest arrivals alone must be off the mean before they replace it. */
 const SURE = 3;
 /** A queue that takes more service times than this to work off is a backlog; a shorter one comes and goes by chance. */
 const BACKLOG_SERVICES = 3;
@@ -96,20 +97,21 @@ export class DemandEstimate {
   }
 }
 
-/** Requests a ms: over the whole window, or over its latest part once that is surely more. */
+/** Requests a ms: over the whole window, or over its latest part once that is surely another rate. */
 function arrivalRate(load: LoadHistory, windowMs: number): number {
   const whole = load.arrivals(windowMs);
   const rate = whole.spanMs > 0 ? whole.count / whole.spanMs : 0;
   for (const share of [0.2, 0.4, 0.6, 0.8]) {
     const { count, spanMs } = load.arrivals(windowMs * share);
-    if (spanMs > 0 && (count - SURE * Math.sqrt(count)) / spanMs > rate) return count / spanMs;
+    const expected = rate * spanMs;
+    if (Math.abs(count - expected) > SURE * Math.sqrt(Math.max(count, expected))) return count / spanMs;
   }
   return rate;
 }
 
 /** No more workers than there were requests at once: a single client that waits for each answer keeps one busy, not two. */
 function crowd(load: LoadHistory, offered: number, slots: number): number {
-  const most = load.mostInSystem(CROWD_WINDOW_MS);
+  const most = load.mostInSystem(CROWD_WINDOW_MS, CROWD_LEAST_MS);
   const counted = load.inSystem(CROWD_WINDOW_MS) >= COUNTED * offered;
   return most === null || !counted ? Number.POSITIVE_INFINITY : most / slots;
 }

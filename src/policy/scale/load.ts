@@ -82,9 +82,9 @@ export class LoadHistory {
     return this.#mean(windowMs, (tick) => tick.inFlight + tick.queued) ?? 0;
   }
 
-  /** The most that were in flight and queued at once; null before the window is full. */
-  mostInSystem(windowMs: number): number | null {
-    if (!this.#isFull(windowMs)) return null;
+  /** The most that were in flight and queued at once; null before there is so much of the window. */
+  mostInSystem(windowMs: number, leastMs: number): number | null {
+    if (this.#seenMs < leastMs) return null;
     let most = 0;
     for (let i = this.#begin(windowMs); i < this.#ticks.length; i++)
       most = Math.max(most, this.#ticks[i]!.inFlight + this.#ticks[i]!.queued);
@@ -93,7 +93,7 @@ export class LoadHistory {
 
   /** Share of their time that the workers were at work; null before the window is full, and where none was ready. */
   utilisation(windowMs: number, slots: number): number | null {
-    if (!this.#isFull(windowMs)) return null;
+    if (this.#seenMs < windowMs) return null;
     return this.#mean(windowMs, ({ busyMs, ready, spanMs }) =>
       ready === 0 ? null : busyMs / (ready * slots * spanMs),
     );
@@ -104,10 +104,6 @@ export class LoadHistory {
     let i = this.#ticks.length;
     for (let spanMs = 0; i > 0 && spanMs < windowMs; i--) spanMs += this.#ticks[i - 1]!.spanMs;
     return i;
-  }
-
-  #isFull(windowMs: number): boolean {
-    return this.#seenMs >= windowMs;
   }
 
   #mean(windowMs: number, of: (tick: LoadTick) => number | null): number | null {
