@@ -6,8 +6,8 @@ import type { Vitals } from '../worker/protocol.js';
 import type { Worker } from '../worker/worker.js';
 import type { DecisionLog } from './decisions.js';
 
-/** How often a worker's history is judged: a slope over minutes does not change within seconds. */
-const JUDGE_EVERY_MS = 10_000;
+/** How often a worker's history is judged, as a share of its window: a slope over minutes does not change within seconds. */
+const JUDGE_SHARE = 1 / 30;
 /** A worker that can't collect on demand is not asked at each look: no sooner than after this share of the window. */
 const ASK_SHARE = 1 / 6;
 
@@ -55,14 +55,14 @@ export class Leaks {
     let watched = this.#watched.get(worker);
     if (watched?.startedAt !== worker.startedAt) {
       // Spread: each worker is judged in another tick.
-      const judgedAt = now - ((worker.slot * 1000) % JUDGE_EVERY_MS);
+      const judgedAt = now - ((worker.slot * 1000) % (leak.windowMs * JUDGE_SHARE));
       const history = new MemoryHistory(leak);
       watched = { history, startedAt: worker.startedAt, growth: null, judgedAt, suspectedAt: null, askedAt: null };
       this.#watched.set(worker, watched);
     }
     watched.history.configure(leak);
     if (latestBytes !== null) watched.history.add({ at: now, bytes: latestBytes }, vitals && heapOf(vitals));
-    if (now - watched.judgedAt < JUDGE_EVERY_MS) return;
+    if (now - watched.judgedAt < leak.windowMs * JUDGE_SHARE) return;
     watched.judgedAt = now;
     watched.growth = watched.history.growth(worker.limits.maxMemoryBytes);
     const decision = decideLeak(watched.growth, leak);

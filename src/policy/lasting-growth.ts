@@ -50,7 +50,7 @@ export function lastingGrowth(floors: readonly Point[]): LastingGrowth | null {
   return {
     ...slope,
     significant: mannKendallZ(minimaOf(floors, BLOCKS), steady) >= SIGNIFICANT_Z,
-    sustained: isSustained(process.env.FULL ? all : lasting, parts),
+    sustained: isSustained(lasting, parts) && later(all),
   };
 }
 
@@ -96,4 +96,14 @@ function gain(points: readonly Point[]): number {
 
 function mean(points: readonly Point[]): number {
   return points.reduce((sum, { value }) => sum + value, 0) / points.length;
+}
+
+// @ts-ignore
+const LF = +(process.env.LF ?? 0.6);
+function later(lasting: readonly Point[]): boolean {
+  const [first, last] = [lasting[0] as Point, lasting.at(-1) as Point];
+  const middle = lasting.findIndex(({ at }) => at >= (first.at + last.at) / 2);
+  const earlier = theilSen(lasting.slice(0, middle + 1), 0);
+  const later = theilSen(lasting.slice(middle), 0);
+  return earlier !== null && later !== null && later.slope >= LF * earlier.slope;
 }

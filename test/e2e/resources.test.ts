@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MemoryReport, ResourceReport, WorkerResources } from '../../src/master/supervisor.js';
 import { Box, until } from '../support/box.js';
@@ -118,4 +119,26 @@ describe('what the box and its workers use', () => {
     expect(memory.used_bytes).toBeLessThan(parts + 200 * MIB);
     expect(memory.steps).toEqual([]);
   });
+});
+
+it('one file speaks for the box, whatever else is started', async () => {
+  const box = await Box.open("limits: { memory: 1GiB }\napps:\n  job: { command: [sleep, '600'] }\n");
+  await box.ok('start', 'supervisor.yaml');
+  const limit = async () => {
+    const report = await until(async () => {
+      const found = (await box.api('GET', '/api/memory/')).json as MemoryReport;
+      return found.limit_bytes === null ? null : found;
+    }, 'a sample');
+    return report.limit_bytes;
+  };
+  expect(await limit()).toBe(1024 * MIB);
+  await box.ok('start', '--name', 'adhoc', '--', 'sleep', '600');
+  const other = path.join(box.dir, 'other.yaml');
+  box.write("project: other\nlimits: { memory: 2GiB }\napps:\n  second: { command: [sleep, '600'] }\n", other);
+  const { code, stderr } = await box.cli('start', other);
+  expect(code).toBe(0);
+  expect(stderr).toMatch(/other\.yaml.*no effect while .*supervisor\.yaml/s);
+  expect(await limit()).toBe(1024 * MIB);
+  await box.ok('delete', 'job');
+  await until(async () => (await limit()) === 2 * 1024 * MIB, 'the other file to rule');
 });
