@@ -110,10 +110,10 @@ async function casesOf(settings: Settings): Promise<Case[]> {
 async function raced({ name, shape, job }: Case, crew: Crew): Promise<Result> {
   const { memory, cores } = job.box;
   const fitting = memory === null ? job.limits.max : Math.floor(memory.limitMib / memory.workerMib);
-  const one = async (which: RuleName | number) => (await crew.run({ ...job, contenders: [which] }))[0]!;
+  const among = (contenders: (RuleName | number)[]) => crew.run({ ...job, contenders });
   const [outcomes, { best, worst }] = await Promise.all([
-    Promise.all(RULES.map(one)),
-    fixedSizes(Math.min(job.limits.max, fitting), cores === null, one),
+    among([...RULES]),
+    fixedSizes(Math.min(job.limits.max, fitting), cores === null, among),
   ]);
   const rules = Object.fromEntries(RULES.map((rule, i) => [rule, outcomes[i]!])) as Record<RuleName, Outcome>;
   return { name, shape, rules, best, worst };

@@ -32,11 +32,13 @@ export interface FixedSizes {
 export async function fixedSizes(
   most: number,
   monotone: boolean,
-  tried: (size: number) => Promise<Outcome>,
+  tried: (sizes: number[]) => Promise<Outcome[]>,
 ): Promise<FixedSizes> {
   const outcomes = new Map<number, FixedSize>();
-  const tryAll = (sizes: readonly number[]) =>
-    Promise.all(sizes.map(async (size) => outcomes.set(size, { size, ...(await tried(size)) })));
+  const tryAll = async (sizes: number[]) => {
+    const found = await tried(sizes);
+    for (const [i, size] of sizes.entries()) outcomes.set(size, { size, ...found[i]! });
+  };
   if (!monotone) await tryAll(Array.from({ length: most }, (_, i) => i + 1));
   else {
     await tryAll(most === 1 ? [1] : [1, most]);
@@ -54,7 +56,7 @@ export async function fixedSizes(
 async function search(
   outcomes: ReadonlyMap<number, Outcome>,
   most: number,
-  tryAll: (sizes: readonly number[]) => Promise<unknown>,
+  tryAll: (sizes: number[]) => Promise<void>,
 ): Promise<void> {
   const enough = AS_GOOD * outcomes.get(most)!.goodput;
   let tooFew = 0;

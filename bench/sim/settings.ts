@@ -17,7 +17,7 @@ export const OPTIONS = {
 } as const satisfies ParseArgsConfig['options'];
 
 export const USAGE = `options of scale-sim:
-  --trace FILE --column NAME  replay a CSV file with one arrival a line: seconds, or ISO 8601 with a zone
+  --trace FILE --column NAME  replay a CSV file with one arrival a line: seconds, or ISO 8601
   --days N                    days of 24 h of the diurnal workload, instead of all workloads
   --hours N                   of each workload (4)
   --seed N                    of all random numbers (1)

@@ -5,12 +5,11 @@ import { UsageError } from '../support/usage.js';
 /** Seconds since 1970 pass this in the year 5138: a number above it counts something smaller. */
 const MOST_SECONDS = 1e11;
 const NUMBER = /^[+-]?\d+(\.\d+)?(e[+-]?\d+)?$/i;
-/** As much of ISO 8601 as is unmistakable: a date alone or a local time would be read in whatever zone this machine is in. */
-const ISO = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})$/i;
+const ISO = /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(Z|[+-]\d{2}:?\d{2})?$/i;
 
 /**
  * The arrivals in a CSV file, one a line, ms since the first, ascending.
- * @param column of the header; its fields are seconds or ISO 8601 times with a zone
+ * @param column of the header; its fields are seconds or ISO 8601 times
  * @throws UsageError naming the file, the line and the column
  */
 export async function readTrace(file: string, column: string): Promise<Float64Array> {
@@ -56,10 +55,12 @@ function timeOf(where: string, field: string | undefined, column: string): numbe
       throw new UsageError(`${where}: ${text} in column '${column}' is too large for seconds; is it in ms?`);
     return seconds * 1000;
   }
-  const ms = ISO.test(text) ? Date.parse(text.replace(' ', 'T')) : Number.NaN;
+  const [, date, time, zone] = ISO.exec(text) ?? [];
+  // Without a zone it is UTC: in whatever zone this machine is in, a night in autumn would have an hour twice.
+  const ms = Date.parse(`${date}T${time}${zone ?? 'Z'}`);
   if (Number.isNaN(ms))
     throw new UsageError(
-      `${where}: '${text}' in column '${column}' is neither seconds (1700000000.25) nor a time with a zone (2024-01-31T08:00:00Z)`,
+      `${where}: '${text}' in column '${column}' is neither seconds (1700000000.25) nor an ISO 8601 time (2024-01-31T08:00:00Z)`,
     );
   return ms;
 }

@@ -1,4 +1,4 @@
-import { type Contender, clamp, type Limits, type RuleFacts } from './rule.js';
+import { type Contender, ceil, clamp, type Limits, type RuleFacts } from './rule.js';
 
 const SYNC_MS = 15_000;
 const TARGET = 0.7;
@@ -35,10 +35,10 @@ function rule(limits: Limits) {
     const ratio = utilisation / TARGET;
     let size = desired;
     if (Math.abs(ratio - 1) > TOLERANCE) {
-      size = Math.ceil(ratio * ready);
+      size = ceil(ratio * ready);
       if (ratio > 1 && booting > 0) {
         const conservative = (ratio * ready) / (ready + booting);
-        size = conservative <= 1 + TOLERANCE ? desired : Math.ceil(conservative * (ready + booting));
+        size = conservative <= 1 + TOLERANCE ? desired : ceil(conservative * (ready + booting));
       }
     }
     recommended = [...recommended.filter(({ at }) => now - at < DOWN_STABILISATION_MS), { at: now, size }];

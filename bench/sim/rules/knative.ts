@@ -1,4 +1,4 @@
-import { type Contender, clamp, type Limits, type RuleFacts } from './rule.js';
+import { type Contender, ceil, clamp, type Limits, type RuleFacts } from './rule.js';
 
 const TICK_MS = 2000;
 const STABLE_MS = 60_000;
@@ -34,9 +34,9 @@ function rule(limits: Limits) {
     tickedAt = now;
 
     const ready = Math.max(1, tick.ready);
-    const bounded = (size: number) => Math.min(Math.max(size, Math.floor(ready / MAX_DOWN)), Math.ceil(ready * MAX_UP));
-    const stable = bounded(Math.ceil(mean(now, STABLE_MS) / TARGET));
-    const wantedInPanic = Math.ceil(mean(now, PANIC_MS) / TARGET);
+    const bounded = (size: number) => Math.min(Math.max(size, Math.floor(ready / MAX_DOWN)), ceil(ready * MAX_UP));
+    const stable = bounded(ceil(mean(now, STABLE_MS) / TARGET));
+    const wantedInPanic = ceil(mean(now, PANIC_MS) / TARGET);
     if (wantedInPanic / ready >= PANIC_THRESHOLD) panicAt = now;
     else if (panicAt !== null && now - panicAt > STABLE_MS) {
       panicAt = null;

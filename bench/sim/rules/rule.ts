@@ -33,3 +33,8 @@ export interface Contender {
 export function clamp(size: number, { min, max }: Limits): number {
   return Math.min(max, Math.max(min, size));
 }
+
+/** Up to the next whole number, where it is not one but for rounding. */
+export function ceil(value: number): number {
+  return Math.ceil(value - 1e-9);
+}
