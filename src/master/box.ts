@@ -1,4 +1,4 @@
-import type { Config, PressureConfig, Threshold } from '../config/schema.js';
+import { type Config, type PressureConfig, STANDARD_BOX, type Threshold } from '../config/schema.js';
 import type { PressureChange } from '../monitor/hooks.js';
 import { AdaptiveThresholds } from '../policy/adaptive-thresholds.js';
 import type { PolicyDecision } from '../policy/decision.js';
@@ -98,6 +98,7 @@ export class Box {
     const known = usedBytes !== null && limitBytes !== null && this.#settings !== null;
     return {
       cpuShare: this.#cpuShare(),
+      cpuHigh: this.#settings?.cpu.high ?? STANDARD_BOX.cpu.high,
       cpuWait: this.#snapshot?.machine.stall?.cpuSome ?? null,
       pressure: known ? this.#level : null,
       roomBytes: known ? Math.max(0, limitBytes * this.#pressureThresholds(limitBytes).critical - usedBytes) : null,

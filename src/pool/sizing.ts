@@ -2,14 +2,16 @@ import type { Clock } from '../clock.js';
 import type { ScaleConfig } from '../config/schema.js';
 import type { PolicyDecision } from '../policy/decision.js';
 import type { PressureLevel } from '../policy/pressure.js';
+import { CPU_FULL } from '../policy/scale/load.js';
 import { type ScaleDecision, type ScaleHold, Scaler } from '../policy/scale.js';
 import type { Worker } from '../worker/worker.js';
 import type { Pool } from './pool.js';
 
 /** What the box leaves to its pools. Null: not known. */
 export interface BoxFacts {
-  /** 0..1 of the cores that we may use. */
+  /** 0..1 of the cores that we may use, and the share from which on nothing grows. */
   cpuShare: number | null;
+  cpuHigh: number;
   /** 0..1 of the time in which some task waited for a CPU. */
   cpuWait: number | null;
   pressure: PressureLevel | null;
@@ -46,6 +48,8 @@ export interface SizingDependencies {
 const REFUSALS: ReadonlySet<ScaleHold> = new Set(['memory', 'cpu', 'learning', 'pressure', 'max']);
 /** Above this share of its time a worker is at work, whatever its last beat said of requests. */
 const IDLE_UTILISATION = 0.2;
+/** And above this it has no time for more. */
+const SATURATED_UTILISATION = 0.95;
 
 /** Follows a pool's demand: once a tick it tells the policy what was seen, and asks the pool for what it decided. */
 export class Sizing {
@@ -90,13 +94,14 @@ export class Sizing {
         arrivals: demand.arrivals - before.arrivals,
         completed: demand.completed - before.completed,
         busyMs: demand.busyMs - before.busyMs,
-        queued: pool.work.queued?.() ?? 0,
+        queued: pool.work.queued?.() ?? this.#waiting(),
         ...this.#workers(),
         desired: pool.desired,
         concurrency: this.config.concurrency,
         deadlineMs: this.config.deadlineMs,
         ...this.#memory(box),
-        cpuShare: box.cpuShare,
+        // The policy knows one share at which the CPU is full; the configuration may want another.
+        cpuShare: box.cpuShare === null ? null : (box.cpuShare * CPU_FULL) / box.cpuHigh,
         cpuWait: box.cpuWait,
         pressure: box.pressure,
       },
@@ -124,6 +129,14 @@ export class Sizing {
       idle: ready.filter((w) => this.#isIdle(w)).length,
       bootMs: boots.length === 0 ? null : Math.max(...boots),
     };
+  }
+
+  /** Where no queue is counted: what is in flight beyond one in each loop that never rests waits for that loop. */
+  #waiting(): number {
+    return this.pool
+      .active()
+      .filter(({ readings: { vitals } }) => vitals !== null && vitals.utilisation >= SATURATED_UTILISATION)
+      .reduce((sum, worker) => sum + Math.max(0, this.pool.inFlight(worker) - 1), 0);
   }
 
   /** What the master has sent it counts exactly; of an http worker there is only what its last beat said. */

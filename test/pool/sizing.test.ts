@@ -5,7 +5,14 @@ import { PoolRig, turn } from '../support/fake-pool.js';
 
 const MIB = 1024 ** 2;
 const SCALE = { headroom: 1.2, target: null, upWindowMs: 5000, upCooldownMs: 10_000, downWindowMs: 120_000 };
-const BOX: BoxFacts = { cpuShare: 0.2, cpuWait: 0, pressure: 'low', roomBytes: 1000 * MIB, fairBytes: 1000 * MIB };
+const BOX: BoxFacts = {
+  cpuShare: 0.2,
+  cpuHigh: 0.85,
+  cpuWait: 0,
+  pressure: 'low',
+  roomBytes: 1000 * MIB,
+  fairBytes: 1000 * MIB,
+};
 const SERVICE_MS = 100;
 
 class Rig extends PoolRig {
@@ -83,6 +90,15 @@ describe('a pool that follows its demand', () => {
     expect(rig.sizing.latest?.target).toBeGreaterThan(1);
     const said = rig.decisions.filter((d) => d.policy === 'scale').map((d) => d.action);
     expect(new Set(said)).toEqual(new Set(['hold']));
+  });
+
+  it('does not grow from cpu.high on, wherever that is', async () => {
+    const busy = await Rig.running();
+    await busy.seconds(60, 30, { cpuShare: 0.6, cpuHigh: 0.55 });
+    expect([busy.pool.desired, busy.sizing.latest?.heldBy]).toEqual([1, 'cpu']);
+    const allowed = await Rig.running();
+    await allowed.seconds(60, 30, { cpuShare: 0.9, cpuHigh: 0.95 });
+    expect(allowed.pool.desired).toBeGreaterThan(2);
   });
 
   it('leaves a pinned size alone', async () => {

@@ -20,7 +20,7 @@ const ENOUGH_ANSWERS = 20;
 const LONGEST_SEARCH = 4;
 const KEPT_TICKS = 120;
 /** From this share of the cores on, or with tasks that wait for one for this share of the time, workers are in each other's way. */
-const CPU_FULL = 0.85;
+export const CPU_FULL = 0.85;
 const CPU_WAIT = 0.5;
 
 /** The latest ticks of a pool's load, and what they come to over a window. */
