@@ -55,7 +55,7 @@ describe('a leak is suspected within the window', () => {
         const memory = shapes.sum(
           shapes.leak(perMinute),
           shapes.sawtooth(draw, 30, period, 0.15),
-          shapes.jitter(draw, 15),
+          shapes.jitter(draw, 2),
         );
         const said = live(memory, WINDOW_S);
         expect(said?.decision.action).toBe('suspect');

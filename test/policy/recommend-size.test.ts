@@ -193,7 +193,8 @@ describe('recommendSize', () => {
   it('keeps to min and max, and names the stage', () => {
     expect(ask(3, { queued: 50, max: 3, stage: 'foundation' })).toEqual({
       workers: 3,
-      reason: 'foundation: 50 wait and the load is 10 % of the cores: 3 more, but memory has room for one more; at most 3',
+      reason:
+        'foundation: 50 wait and the load is 10 % of the cores: 3 more, but memory has room for one more; at most 3',
     });
     expect(ask(6, { min: 2 }, { pressure: 'critical' })).toEqual({
       workers: 2,

@@ -448,7 +448,7 @@ function play(scaler: Scaler, steps: readonly Step[], first: number, spanMs = 10
 }
 
 const steps = (facts: typeof sensible) =>
-  fc.array(fc.record({ facts, repeated: fc.integer({ min: 0, max: 150 }) }), { minLength: 1, maxLength: 12 });
+  fc.array(fc.record({ facts, repeated: fc.integer({ min: 0, max: 60 }) }), { minLength: 1, maxLength: 12 });
 
 describe('whatever is seen', () => {
   it('keeps within its limits, doubles or halves at most, and takes idle workers', () => {
@@ -470,7 +470,7 @@ describe('whatever is seen', () => {
           expect(from - desired).toBeLessThanOrEqual(facts.idle);
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 200 },
     );
   });
 
@@ -485,7 +485,7 @@ describe('whatever is seen', () => {
           if (facts.memoryRoom !== null) expect(decision.desired - from).toBeLessThanOrEqual(facts.memoryRoom);
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 200 },
     );
   });
 

@@ -8,7 +8,7 @@ export interface DampingLimits {
 /** An idle worker is kept for as long as so many boots take, but no longer than the down window and no shorter than a quarter of it. */
 const BOOTS_KEPT = 15;
 const SHORTEST = 1 / 4;
-const MOST_PENALTY = 8;
+const MOST_PENALTY = 4;
 /** Without another flap for this long, the penalty is halved. */
 const FORGIVEN_MS = 15 * 60_000;
 /** After so many resizes within an hour the pool only grows: a worker too many costs less than a pool that never rests. */
