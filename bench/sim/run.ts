@@ -57,6 +57,7 @@ export class Run {
         now: this.pool.now,
         desired: this.#desired,
         deadlineMs: this.box.deadlineMs,
+        cores: this.box.cores,
         bootMs: this.#booted ? this.box.bootMs : null,
         memoryRoom: this.#memoryRoom(),
         memoryShare: this.#memoryShare(),

@@ -98,6 +98,7 @@ export class Box {
     const known = usedBytes !== null && limitBytes !== null && this.#settings !== null;
     return {
       cpuShare: this.#cpuShare(),
+      cores: this.#cores(),
       cpuHigh: this.#settings?.cpu.high ?? STANDARD_BOX.cpu.high,
       cpuWait: this.#snapshot?.machine.stall?.cpuSome ?? null,
       pressure: known ? this.#level : null,
@@ -153,6 +154,11 @@ export class Box {
     if (!pressure.adaptive) return configured;
     this.#adaptive ??= new AdaptiveThresholds(configured);
     return this.#adaptive.thresholds;
+  }
+
+  #cores(): number | null {
+    const cpu = this.#snapshot?.machine.cpu;
+    return this.#settings?.limits.cpuCores ?? cpu?.quotaCores ?? cpu?.cores ?? null;
   }
 
   /**

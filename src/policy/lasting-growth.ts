@@ -20,7 +20,7 @@ const SMALL_SHARE = 0.1;
 
 // The next four: by simulation, so that test/policy/leak.test.ts holds and what the comments there say of larger runs.
 /** Each part brings at least so much of what a part brings on average. */
-const LEAST_PART = 0.2;
+const LEAST_PART = 0.15;
 /** No moment brings more than so much of all. */
 const MOST_AT_ONCE = 0.4;
 /** The later half of the proven time grows at least so fast as this share of the earlier half. */

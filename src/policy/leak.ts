@@ -1,4 +1,5 @@
 import { act, hold, type PolicyDecision } from './decision.js';
+import { LEAST_SEEN } from './memory-history.js';
 
 export { MemoryHistory } from './memory-history.js';
 
@@ -46,8 +47,6 @@ export interface Growth extends Trend {
   collectedAgoMs: number | null;
 }
 
-/** Of the window. In less time a warm-up looks like a leak. */
-const LEAST_SEEN = 0.8;
 /** An estimate of a leak of exactly the least growth is below it as often as not, where there is much noise by so much. */
 const TOLERANCE = 0.75;
 /** A full collection is not asked for again within this share of the window. */

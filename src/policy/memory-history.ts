@@ -4,6 +4,8 @@ import type { Point } from './statistics.js';
 
 const BUCKETS = 60;
 const MINUTE_MS = 60_000;
+/** Of the window: so much must be seen before anything is said. In less time a warm-up looks like a leak. */
+export const LEAST_SEEN = 0.8;
 
 /** A sixtieth of the window: the least of what was seen in it. */
 interface Bucket {
@@ -66,8 +68,11 @@ export class MemoryHistory {
     const buckets = this.#buckets.slice(0, -1);
     const [first, last] = [buckets[0], buckets.at(-1)];
     if (!latest || !first || !last) return null;
-    const ofProcess = lastingGrowth(this.#points(buckets, (bucket) => bucket.processBytes));
-    const settled = this.#hasHeap ? lastingGrowth(this.#settled(buckets)) : ofProcess;
+    const ofProcess = this.#growthOf(buckets, (bucket) => bucket.processBytes);
+    const heapBytes = this.#hasHeap ? this.#aliveBytes(buckets) : null;
+    const settled = heapBytes
+      ? this.#growthOf(buckets, (bucket, i) => bucket.otherBytes + (heapBytes[i] as number))
+      : ofProcess;
     if (!settled) return null;
     const trend = trendOf(settled);
     const room = limitBytes === null ? null : Math.max(0, limitBytes - latest.bytes);
@@ -98,33 +103,39 @@ export class MemoryHistory {
     this.#collectedAt = at;
   }
 
-  #settled(buckets: readonly Bucket[]): Point[] {
-    const heapBytes: number[] = [];
-    const firstLiveBytes = buckets.find(({ collection }) => collection)?.collection?.liveBytes;
-    // Some of what was there from the start may have been garbage all the time.
-    let aliveBytes = Math.min(this.#bornBytes, firstLiveBytes ?? this.#bornBytes);
-    let waiting: Bucket[] = [];
-    const settle = (share: number) => {
-      for (const bucket of waiting) heapBytes.push(aliveBytes + share * Math.max(0, bucket.heapBytes - aliveBytes));
-    };
-    for (const bucket of buckets) {
-      if (!bucket.collection) {
-        waiting.push(bucket);
-        continue;
-      }
-      settle(shareAlive(aliveBytes, bucket.collection));
-      aliveBytes = bucket.collection.liveBytes;
-      heapBytes.push(aliveBytes);
-      waiting = [];
-    }
-    settle(0);
-    let i = 0;
-    return this.#points(buckets, (bucket) => bucket.otherBytes + (heapBytes[i++] as number));
+  /** Of all that was seen; in a worker's first window else of its end, where what the worker loaded at its start doesn't hide a leak. */
+  #growthOf(buckets: readonly Bucket[], bytesOf: (bucket: Bucket, i: number) => number): LastingGrowth | null {
+    const bucketMs = this.limits.windowMs / BUCKETS;
+    const floors = buckets.map((bucket, i) => ({ at: bucket.number * bucketMs, value: bytesOf(bucket, i) }));
+    const whole = lastingGrowth(floors);
+    const [first, last] = [floors[0] as Point, floors.at(-1) as Point];
+    const isFirstWindow = last.at - first.at + bucketMs < this.limits.windowMs;
+    if (!whole?.significant || whole.sustained || !isFirstWindow) return whole;
+    const from = last.at - this.limits.windowMs * LEAST_SEEN;
+    const end = lastingGrowth(floors.filter(({ at }) => at > from));
+    return end?.significant && end.sustained ? end : whole;
   }
 
-  #points(buckets: readonly Bucket[], bytesOf: (bucket: Bucket) => number): Point[] {
-    const bucketMs = this.limits.windowMs / BUCKETS;
-    return buckets.map((bucket) => ({ at: bucket.number * bucketMs, value: bytesOf(bucket) }));
+  /** What of the heap is known to live, bucket by bucket. */
+  #aliveBytes(buckets: readonly Bucket[]): number[] {
+    const alive: number[] = [];
+    const firstLiveBytes = buckets.find(({ collection }) => collection)?.collection?.liveBytes;
+    // Some of what was there from the start may have been garbage all the time.
+    let knownBytes = Math.min(this.#bornBytes, firstLiveBytes ?? this.#bornBytes);
+    let waiting: Bucket[] = [];
+    const settle = (share: number) => {
+      for (const bucket of waiting) alive.push(knownBytes + share * Math.max(0, bucket.heapBytes - knownBytes));
+      waiting = [];
+    };
+    for (const bucket of buckets) {
+      if (bucket.collection) {
+        settle(shareAlive(knownBytes, bucket.collection));
+        knownBytes = bucket.collection.liveBytes;
+        alive.push(knownBytes);
+      } else waiting.push(bucket);
+    }
+    settle(0);
+    return alive;
   }
 
   #bucketOf(at: number): Bucket {

@@ -27,6 +27,8 @@ export interface ScaleFacts {
   busyMs: number;
   /** Now. */
   queued: number;
+  /** False: requests may also wait where nobody counts them, as on a shared socket. Missing: false until a queue was seen. */
+  countsQueue?: boolean;
   inFlight: number;
   /** Workers that serve, and that boot. */
   ready: number;
@@ -45,6 +47,8 @@ export interface ScaleFacts {
   memoryRoom: number | null;
   /** 0..1 of the box's cores (or quota); null: not known. */
   cpuShare: number | null;
+  /** How many there are; null or missing: not known, and then a full CPU lets nothing grow. */
+  cores?: number | null;
   /** 0..1 of the time in which some task waited for a CPU (PSI); null: not known. */
   cpuWait: number | null;
   pressure: PressureLevel | null;
@@ -124,7 +128,8 @@ export class Scaler {
     if (facts.pressure === 'high' && memoryRoom === null)
       return stop('pressure', 'memory pressure is high, and what a worker takes is not known');
     if (memoryRoom === 0) return stop('memory', 'memory has no room for another worker');
-    if (this.#load.cpuIsFull(limits.upWindowMs))
+    const cpuIsFull = this.#load.cpuIsFull(limits.upWindowMs);
+    if (cpuIsFull && !fewerThanCores(facts))
       return stop('cpu', 'the CPU is full: another worker would only wait for it');
     if ((ceiling !== null && desired >= ceiling) || this.#learning.isDoubtful(desired))
       return stop('learning', 'more workers have answered no more requests');
@@ -136,6 +141,7 @@ export class Scaler {
       [limits.max, 'max'],
       [desired + (memoryRoom ?? Number.POSITIVE_INFINITY), 'memory'],
       [ceiling ?? Number.POSITIVE_INFINITY, 'learning'],
+      [cpuIsFull ? desired + 1 : Number.POSITIVE_INFINITY, 'cpu'],
     ];
     const [size, heldBy] = bounds.reduce((least, bound) => (bound[0] < least[0] ? bound : least));
     this.#damping.grew(limits, facts.bootMs, now);
@@ -238,6 +244,14 @@ export class Scaler {
   }
 }
 
+/**
+ * With a backlog and fewer workers than cores it is not this pool alone that fills the CPU: one worker more gets it a larger part
+ * of it. Whether that answers more requests is measured, as of any size.
+ */
+function fewerThanCores({ desired, cores, queued, ready, concurrency }: ScaleFacts): boolean {
+  return cores != null && desired < cores && queued >= Math.max(1, ready) * Math.max(1, concurrency);
+}
+
 function wholeWorkers(workers: number): number {
   // Sums of fractions that should be whole are a little more.
   return Math.min(Math.ceil(workers - 1e-9), Number.MAX_SAFE_INTEGER);
@@ -255,6 +269,7 @@ function cleaned(facts: ScaleFacts): ScaleFacts {
     completed: count(facts.completed),
     busyMs: amount(facts.busyMs),
     queued: count(facts.queued),
+    countsQueue: facts.countsQueue,
     inFlight: count(facts.inFlight),
     ready: count(facts.ready),
     booting: count(facts.booting),
@@ -265,6 +280,7 @@ function cleaned(facts: ScaleFacts): ScaleFacts {
     bootMs: known(facts.bootMs),
     memoryRoom: memoryRoom === null ? null : Math.floor(memoryRoom),
     cpuShare: known(facts.cpuShare),
+    cores: known(facts.cores ?? null),
     cpuWait: known(facts.cpuWait),
     pressure: facts.pressure,
     overFairShare: facts.overFairShare,

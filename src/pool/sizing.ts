@@ -12,6 +12,8 @@ export interface BoxFacts {
   /** 0..1 of the cores that we may use, and the share from which on nothing grows. */
   cpuShare: number | null;
   cpuHigh: number;
+  /** That we may use. */
+  cores: number | null;
   /** 0..1 of the time in which some task waited for a CPU. */
   cpuWait: number | null;
   pressure: PressureLevel | null;
@@ -95,6 +97,8 @@ export class Sizing {
         completed: demand.completed - before.completed,
         busyMs: demand.busyMs - before.busyMs,
         queued: pool.work.queued?.() ?? this.#waiting(),
+        countsQueue: pool.work.queued !== undefined,
+        cores: box.cores,
         ...this.#workers(),
         desired: pool.desired,
         concurrency: this.config.concurrency,

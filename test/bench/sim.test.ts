@@ -165,6 +165,7 @@ function sizes(contender: Contender, load: (second: number) => Partial<RuleFacts
       now: second * 1000,
       desired,
       deadlineMs: 1000,
+      cores: null,
       bootMs: null,
       memoryRoom: null,
       memoryShare: null,

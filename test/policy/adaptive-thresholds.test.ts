@@ -80,6 +80,13 @@ describe('AdaptiveThresholds', () => {
     expect(adaptive.thresholds).toEqual(usual);
   });
 
+  it('keeps critical 5 points above the configured high, however fast memory grew', () => {
+    const adaptive = new AdaptiveThresholds(usual);
+    live(adaptive, 0, 2, () => 0.1);
+    adaptive.add(0.9, 2 * HOUR_MS);
+    expect(adaptive.thresholds).toEqual({ ...usual, critical: 0.75 });
+  });
+
   it('does not take a slow rise for a fast one, nor two samples that are far apart', () => {
     const adaptive = new AdaptiveThresholds(usual);
     live(adaptive, 0, 2, (hour) => 0.1 + 0.25 * hour, 1000);

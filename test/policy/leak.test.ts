@@ -39,42 +39,47 @@ function live(
 }
 
 // The same cases on each run: what is said about how often it errs must not depend on luck.
-const always = { seed: 20, numRuns: 400 };
+const always = { seed: 20 };
 const seed = fc.integer({ min: 0, max: 2 ** 31 });
 
-function noisyLeak(perMinute: number, from: number, period: number): shapes.Shape {
-  const draw = shapes.drawFrom(from);
-  return shapes.sum(shapes.leak(perMinute), shapes.sawtooth(draw, 30, period, 0.15), shapes.jitter(draw, 2));
-}
-
 describe('a leak is suspected within the window', () => {
-  it.each([
-    [2, 100],
-    [10, 100],
-    [60, 100],
-  ])('at %d MiB a minute, with jitter of 2 MiB and a sawtooth of 30 MiB (%d cases)', (perMinute, numRuns) => {
+  const noisy = (from: number, period: number, perMinute: number) => {
+    const draw = shapes.drawFrom(from);
+    return shapes.sum(shapes.leak(perMinute), shapes.sawtooth(draw, 30, period, 0.15), shapes.jitter(draw, 2));
+  };
+  const gcSeconds = fc.integer({ min: 5, max: 60 });
+
+  it.each([2, 10, 60])('at %d MiB a minute, with jitter of 2 MiB and a sawtooth of 30 MiB (200 cases)', (perMinute) => {
     fc.assert(
-      fc.property(seed, fc.integer({ min: 5, max: 60 }), (from, period) => {
-        const memory = noisyLeak(perMinute, from, period);
-        const said = live(memory, WINDOW_S);
+      fc.property(seed, gcSeconds, (from, period) => {
+        const said = live(noisy(from, period, perMinute), WINDOW_S);
         expect(said?.decision.action).toBe('suspect');
         expect(said?.second).toBeGreaterThanOrEqual((2 / 3) * WINDOW_S);
-        expect(said?.growth.bytesPerMinute).toBeGreaterThan(0.7 * perMinute * MIB);
+        expect(said?.growth.bytesPerMinute).toBeGreaterThan(0.75 * perMinute * MIB);
         expect(said?.growth.bytesPerMinute).toBeLessThan(1.5 * perMinute * MIB);
       }),
-      { ...always, numRuns },
+      { ...always, numRuns: 200 },
     );
   });
 
-  it('at 1 MiB a minute with jitter of 2 MiB in at least 97 of 100 cases: as much noise as growth in two minutes', () => {
-    const cases = Array.from({ length: 200 }, (_, n) => noisyLeak(1, 7919 * (n + 1), 5 + ((n * 13) % 56)));
-    const found = cases.filter((memory) => live(memory, WINDOW_S)?.decision.action === 'suspect');
-    expect(found.length / cases.length).toBeGreaterThanOrEqual(0.97);
+  // Of 4,000 cases 9 were later, all of them with floors that jumped by more than the leak brings in two minutes.
+  it('at the least growth that counts in 99 of 100 cases, and in all of them within a third more (400 cases)', () => {
+    let late = 0;
+    fc.assert(
+      fc.property(seed, gcSeconds, (from, period) => {
+        const said = live(noisy(from, period, 1), (4 / 3) * WINDOW_S);
+        expect(said?.decision.action).toBe('suspect');
+        if ((said?.second as number) > WINDOW_S) late++;
+      }),
+      { ...always, numRuns: 400 },
+    );
+    expect(late).toBeLessThanOrEqual(4);
   });
 
   it.each([
     ['without any noise', (s: number) => s / 60],
     ['that grows faster and faster', (s: number) => s / 60 + (s / 300) ** 2],
+    ['that is hidden by what the worker loads at its start', (s: number) => s / 60 + 50 * Math.min(1, s / 40)],
     ['with each of many requests a minute', (s: number) => 2 * Math.floor(s / 60)],
   ])('%s', (_, memory) => {
     expect(live(memory, WINDOW_S)?.decision.action).toBe('suspect');
@@ -229,6 +234,13 @@ describe('a worker that tells about its heap', () => {
       shapes.leak(2),
     );
     expect(live(shapes.sum(memory, shapes.jitter(draw)), WINDOW_S, { heap })?.decision.action).toBe('suspect');
+  });
+
+  it('has not grown where all that lived from the start was found by the first full collection', () => {
+    const { heap, memory } = worker({ alive: () => 60, addedPerSecond: 0.5, collects: (used) => used > 210 });
+    const history = new MemoryHistory(limits);
+    live(memory, 700, { heap, history });
+    expect(Math.abs(history.growth(null)?.bytesPerMinute as number)).toBeLessThan(0.1 * MIB);
   });
 
   it('is judged from the moment on at which it tells', () => {

@@ -164,18 +164,18 @@ describe('decideLadder', () => {
     const still = new Ladder(pools);
     still.sample(850);
     still.done();
-    expect(still.msUntilAct(851, 400_000)).toMatchObject({ ms: FRUITLESS_TRIM_MS, decision: { action: 'trim' } });
+    expect(still.msUntilAct(851, 400_000)).toMatchObject({ ms: 300_000, decision: { action: 'trim' } });
     const growing = new Ladder(pools);
     growing.sample(850);
     growing.done();
-    expect(growing.msUntilAct(865, 100_000)).toMatchObject({ ms: COOLDOWN_MS, decision: { action: 'trim' } });
+    expect(growing.msUntilAct(865, 100_000)).toMatchObject({ ms: 30_000, decision: { action: 'trim' } });
   });
 
   it('repeats a trim that freed much, but not at each sample', () => {
     const ladder = new Ladder(pools);
     ladder.sample(880);
     ladder.done();
-    expect(ladder.msUntilAct(850, 100_000)).toMatchObject({ ms: REPEAT_MS, decision: { action: 'trim' } });
+    expect(ladder.msUntilAct(850, 100_000)).toMatchObject({ ms: 10_000, decision: { action: 'trim' } });
   });
 
   it('replaces another worker next, where the last one freed little or is still there', () => {

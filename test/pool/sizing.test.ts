@@ -8,6 +8,7 @@ const SCALE = { headroom: 1.2, target: null, upWindowMs: 5000, upCooldownMs: 10_
 const BOX: BoxFacts = {
   cpuShare: 0.2,
   cpuHigh: 0.85,
+  cores: 4,
   cpuWait: 0,
   pressure: 'low',
   roomBytes: 1000 * MIB,

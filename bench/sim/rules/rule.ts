@@ -7,6 +7,7 @@ export interface RuleFacts {
   /** The size that it asked for last. */
   desired: number;
   deadlineMs: number;
+  cores: number | null;
   /** Null before the first worker has booted under its eyes. */
   bootMs: number | null;
   /** How many workers more the memory has room for; null: no limit. */

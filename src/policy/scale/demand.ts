@@ -10,6 +10,7 @@ export interface DemandLimits {
 
 export interface DemandFacts {
   queued: number;
+  countsQueue?: boolean;
   ready: number;
   booting: number;
   desired: number;
@@ -48,8 +49,7 @@ const COUNTED = 0.8;
 export class DemandEstimate {
   readonly #headroom = new LearnedHeadroom();
   readonly #jumps = new JumpMemory();
-  /** Requests to a shared socket wait where nobody counts them. */
-  #countsQueue = false;
+  #sawQueue = false;
 
   of(load: LoadHistory, facts: DemandFacts, limits: DemandLimits, spanMs: number, now: number): Demand {
     const slots = Math.max(1, facts.concurrency);
@@ -89,9 +89,9 @@ export class DemandEstimate {
   }
 
   /** Where the queue can't be seen, workers that never rest stand for it. */
-  #unseen(load: LoadHistory, { queued, ready }: DemandFacts, slots: number): number {
-    if (queued > 0) this.#countsQueue = true;
-    if (this.#countsQueue) return 0;
+  #unseen(load: LoadHistory, { queued, countsQueue, ready }: DemandFacts, slots: number): number {
+    if (queued > 0) this.#sawQueue = true;
+    if (countsQueue ?? this.#sawQueue) return 0;
     const utilisation = load.utilisation(SATURATION_WINDOW_MS, slots);
     return utilisation !== null && utilisation >= SATURATED ? ready * SATURATED_GROWTH : 0;
   }
