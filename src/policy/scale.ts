@@ -131,7 +131,7 @@ export class Scaler {
     const cpuIsFull = this.#load.cpuIsFull(limits.upWindowMs);
     if (cpuIsFull && !fewerThanCores(facts))
       return stop('cpu', 'the CPU is full: another worker would only wait for it');
-    if ((ceiling !== null && desired >= ceiling) || this.#learning.isDoubtful(desired))
+    if ((ceiling !== null && desired >= ceiling) || this.#learning.isDoubtful(desired, now))
       return stop('learning', 'more workers have answered no more requests');
     if (!this.#damping.mayGrow(limits, now)) return stop('cooldown', 'has just grown');
 

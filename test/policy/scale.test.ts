@@ -372,6 +372,20 @@ describe('learning', () => {
     expect(changed.size).toBe(8);
   });
 
+  it('does not let one poor measurement stand in the way for longer than a minute', () => {
+    const growsAfter = (pause: number) => {
+      const ticker = new Ticker({ max: 8, upCooldownMs: 1000 }, 2);
+      ticker.tick({ ...onTwoCores(2), memoryRoom: 0 }, 10);
+      ticker.tick({ ...onTwoCores(2), memoryRoom: 1 });
+      ticker.tick({ ...onTwoCores(3), memoryRoom: 0 }, 8);
+      expect(ticker.size).toBe(3);
+      ticker.tick(loaded(2.5), pause);
+      return ticker.tick({ ...loaded(8), memoryRoom: 1 });
+    };
+    expect(growsAfter(30)).toMatchObject({ action: 'hold', heldBy: 'learning' });
+    expect(growsAfter(60)).toMatchObject({ action: 'grow' });
+  });
+
   it('never refuses a size that scales', () => {
     const ticker = new Ticker({ max: 16 }, 1);
     for (let i = 0; i < 300; i++) {

@@ -26,6 +26,8 @@ const MEASURED_MS = 5000;
 /** A size whose throughput is better by less than this is not worth its memory. */
 const LEAST_GAIN = 0.02;
 const POOR_TWICE = 2;
+/** A size that looked poor once is looked at again within this, or gets the benefit of the doubt. */
+const DOUBT_MS = 60_000;
 /** What was learned is forgotten after this, and then tried again. */
 const MEMORY_MS = 30 * 60_000;
 /** A size that now yields so much more or less serves another workload: what other sizes have yielded says nothing any more. */
@@ -63,9 +65,10 @@ export class ThroughputLearning {
     return least === null ? null : least - 1;
   }
 
-  /** It has gained too little once: before it is known whether that was chance, a larger one is no good idea. */
-  isDoubtful(size: number): boolean {
-    return (this.#sizes.get(size)?.poor ?? 0) > 0;
+  /** It has gained too little just now: before it is known whether that was chance, a larger one is no good idea. */
+  isDoubtful(size: number, now: number): boolean {
+    const learned = this.#sizes.get(size);
+    return learned !== undefined && learned.poor > 0 && now - learned.at < DOUBT_MS;
   }
 
   list(): { size: number; perSecond: number }[] {
