@@ -22,7 +22,7 @@ const WARM_UP_MS = 10 * 60_000;
 const BOX_MIB = 2048;
 const CORES = 2;
 const CPU_MOST = 8;
-const OTHERS = RULES.filter((name) => name !== 'ours');
+const OTHERS = ['hpa', 'knative', 'uwsgi'] as const;
 
 /** Goals of issue and design: goodput and worker-seconds relative to the best fixed size. */
 const LEAST_GOODPUT: Record<string, number> = { bursty: 0.975 };
@@ -111,11 +111,14 @@ async function raced({ name, shape, job }: Case, crew: Crew): Promise<Result> {
   const { memory, cores } = job.box;
   const fitting = memory === null ? job.limits.max : Math.floor(memory.limitMib / memory.workerMib);
   const among = (contenders: (RuleName | number)[]) => crew.run({ ...job, contenders });
-  const [outcomes, { best, worst }] = await Promise.all([
-    among([...RULES]),
+  // Ours takes about as long as the others together.
+  const [[ours], others, { best, worst }] = await Promise.all([
+    among(['ours']),
+    among([...OTHERS]),
     fixedSizes(Math.min(job.limits.max, fitting), cores === null, among),
   ]);
-  const rules = Object.fromEntries(RULES.map((rule, i) => [rule, outcomes[i]!])) as Record<RuleName, Outcome>;
+  const [hpa, knative, uwsgi] = others;
+  const rules: Record<RuleName, Outcome> = { ours: ours!, hpa: hpa!, knative: knative!, uwsgi: uwsgi! };
   return { name, shape, rules, best, worst };
 }
 

@@ -49,8 +49,9 @@ export class Run {
   /** @param saw called after each tick */
   play(chunk: Chunk, saw?: (facts: RuleFacts) => void): void {
     this.#requests.load(chunk);
+    const everyMs = this.contender.everyMs ?? TICK_MS;
     while (this.pool.now < chunk.untilMs) {
-      const tick = this.pool.advance(Math.min(this.pool.now + TICK_MS, chunk.untilMs));
+      const tick = this.pool.advance(Math.min(this.pool.now + everyMs, chunk.untilMs));
       if (tick.booting > 0) this.#booted = true;
       const facts: RuleFacts = {
         tick,

@@ -106,7 +106,7 @@ export class Scaler {
       return this.#fallBack(facts, least, now);
     if (facts.arrivals === null) return this.#hold('arrivals are not known', facts, facts.desired, null, {});
 
-    this.#load.add({ ...facts, arrivals: facts.arrivals, spanMs });
+    this.#load.add(facts, facts.arrivals, spanMs);
     const demand = this.#demand.of(this.#load, facts, this.limits, spanMs, now);
     this.#damping.see(wholeWorkers(demand.lasting), this.limits, now);
     const ceiling = this.#learning.ceiling();

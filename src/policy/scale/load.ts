@@ -29,9 +29,10 @@ export class LoadHistory {
   #seenMs = 0;
   #calmServiceMs: number | null = null;
 
-  add(tick: LoadTick): void {
-    this.#ticks.push(tick);
-    this.#seenMs += tick.spanMs;
+  add(seen: Omit<LoadTick, 'arrivals' | 'spanMs'>, arrivals: number, spanMs: number): void {
+    const { completed, busyMs, queued, inFlight, ready, cpuShare, cpuWait } = seen;
+    this.#ticks.push({ spanMs, arrivals, completed, busyMs, queued, inFlight, ready, cpuShare, cpuWait });
+    this.#seenMs += spanMs;
     if (this.#ticks.length >= 2 * KEPT_TICKS) this.#ticks = this.#ticks.slice(-KEPT_TICKS);
   }
 
@@ -77,18 +78,19 @@ export class LoadHistory {
     return Math.max(latest, this.#mean(windowMs, (tick) => tick.cpuShare) ?? 0) >= CPU_FULL;
   }
 
-  /** Mean number of requests in flight and queued. */
-  inSystem(windowMs: number): number {
-    return this.#mean(windowMs, (tick) => tick.inFlight + tick.queued) ?? 0;
-  }
-
-  /** The most that were in flight and queued at once; null before there is so much of the window. */
-  mostInSystem(windowMs: number, leastMs: number): number | null {
-    if (this.#seenMs < leastMs) return null;
+  /** Requests that were in flight and queued at once: their mean and their most. Zero before the first tick. */
+  crowd(windowMs: number): { mean: number; most: number; spanMs: number } {
     let most = 0;
-    for (let i = this.#begin(windowMs); i < this.#ticks.length; i++)
-      most = Math.max(most, this.#ticks[i]!.inFlight + this.#ticks[i]!.queued);
-    return most;
+    let weighted = 0;
+    let spanMs = 0;
+    for (let i = this.#begin(windowMs); i < this.#ticks.length; i++) {
+      const tick = this.#ticks[i]!;
+      const crowd = tick.inFlight + tick.queued;
+      if (crowd > most) most = crowd;
+      weighted += crowd * tick.spanMs;
+      spanMs += tick.spanMs;
+    }
+    return { mean: spanMs === 0 ? 0 : weighted / spanMs, most, spanMs };
   }
 
   /** Share of their time that the workers were at work; null before the window is full, and where none was ready. */
