@@ -1,6 +1,7 @@
 /** What one app may use, how its size follows its demand, and when it is said to leak. */
 import { z } from 'zod';
 import * as field from './fields.js';
+import { toZeroAfter } from './model-schema.js';
 import type { LeakConfig, ScaleConfig } from './types.js';
 
 const MIB = 1024 ** 2;
@@ -8,40 +9,47 @@ const HOUR_MS = 3_600_000;
 /** Below this, Node itself does not start. */
 const SMALLEST_HEAP_BYTES = 16 * MIB;
 
-export const scale = z
-  .strictObject({
-    headroom: field
-      .decimal(0, 100)
-      .describe('Workers in hand: for an offered load of a, the size is a + headroom·√a')
-      .prefault(1.2),
-    target: field
-      .decimal(0.01, 1_000_000)
-      .nullable()
-      .describe(
-        'Requests in flight and waiting for each worker, in the mean; replaces the offered load where it is set',
-      )
-      .prefault(null),
-    up_window: field
-      .duration({ minMs: 1000, maxMs: HOUR_MS })
-      .describe('The time over which demand is measured')
-      .prefault('5s'),
-    up_cooldown: field.duration({ maxMs: HOUR_MS }).describe('The least time between two growths').prefault('10s'),
-    down_window: field
-      .duration({ minMs: 1000, maxMs: 24 * HOUR_MS })
-      .describe('The size shrinks to the most that was needed in this time')
-      .prefault('120s'),
-  })
-  .describe('How the size follows the demand, where `workers` is a range')
+const scaleKeys = {
+  headroom: field
+    .decimal(0, 100)
+    .describe('Workers in hand: for an offered load of a, the size is a + headroom·√a')
+    .prefault(1.2),
+  target: field
+    .decimal(0.01, 1_000_000)
+    .nullable()
+    .describe('Requests in flight and waiting for each worker, in the mean; replaces the offered load where it is set')
+    .prefault(null),
+  up_window: field
+    .duration({ minMs: 1000, maxMs: HOUR_MS })
+    .describe('The time over which demand is measured')
+    .prefault('5s'),
+  up_cooldown: field.duration({ maxMs: HOUR_MS }).describe('The least time between two growths').prefault('10s'),
+  down_window: field
+    .duration({ minMs: 1000, maxMs: 24 * HOUR_MS })
+    .describe('The size shrinks to the most that was needed in this time')
+    .prefault('120s'),
+};
+
+const SCALE_TEXT = 'How the size follows the demand, where `workers` is a range';
+
+export const scale = z.strictObject(scaleKeys).describe(SCALE_TEXT).prefault({}).transform(scaleConfig);
+
+/** Models may go down to nothing, too. */
+export const modelScale = z
+  .strictObject({ ...scaleKeys, to_zero_after: toZeroAfter })
+  .describe(SCALE_TEXT)
   .prefault({})
-  .transform(
-    (given): ScaleConfig => ({
-      headroom: given.headroom,
-      target: given.target,
-      upWindowMs: given.up_window,
-      upCooldownMs: given.up_cooldown,
-      downWindowMs: given.down_window,
-    }),
-  );
+  .transform((given) => ({ ...scaleConfig(given), toZeroAfterMs: given.to_zero_after }));
+
+function scaleConfig(given: z.output<z.ZodObject<typeof scaleKeys>>): ScaleConfig {
+  return {
+    headroom: given.headroom,
+    target: given.target,
+    upWindowMs: given.up_window,
+    upCooldownMs: given.up_cooldown,
+    downWindowMs: given.down_window,
+  };
+}
 
 export const leak = z
   .strictObject({

@@ -3,9 +3,10 @@
  * together with its files, in resolve.ts, so that one missing key hides no other error.
  */
 import { z } from 'zod';
-import { commandLimits, leak, scale, servingLimits } from './app-resource-schema.js';
+import { commandLimits, leak, modelScale, scale, servingLimits } from './app-resource-schema.js';
 import * as field from './fields.js';
 import { logOverrides } from './log-schema.js';
+import * as model from './model-schema.js';
 import type { Dependency, RestartConfig } from './types.js';
 
 export type AppKind = 'model' | 'http' | 'command';
@@ -184,18 +185,16 @@ function readyWithProbe(timeout: string) {
     .transform((given) => ({ timeoutMs: given.timeout, probe: given.probe }));
 }
 
-function health(wedge: string) {
-  return z
-    .strictObject({
-      wedge: field
-        .duration({ minMs: 1 })
-        .describe('A worker whose event loop is silent for this long is killed and replaced')
-        .prefault(wedge),
-    })
-    .describe('How a stuck worker is found')
-    .prefault({})
-    .transform((given) => ({ wedgeMs: given.wedge }));
-}
+const health = z
+  .strictObject({
+    wedge: field
+      .duration({ minMs: 1 })
+      .describe('A worker whose event loop is silent for this long is killed and replaced')
+      .prefault('30s'),
+  })
+  .describe('How a stuck worker is found')
+  .prefault({})
+  .transform((given) => ({ wedgeMs: given.wedge }));
 
 const options = z.record(z.string(), z.unknown());
 
@@ -210,12 +209,15 @@ export const modelApp = z
         z.strictObject({
           module: field.filePath().optional().describe('The module of this version'),
           options: options.describe('Options of this version, over the app’s').prefault({}),
+          weight: model.weight,
         }),
       )
       .optional()
       .describe('Versions of the model by name'),
+    default: model.defaultVersion,
+    version_policy: model.versionPolicy,
     workers: workers(0),
-    scale,
+    scale: modelScale,
     limits: servingLimits,
     isolation: z
       .enum(['process', 'thread'])
@@ -226,23 +228,9 @@ export const modelApp = z
       .duration({ minMs: 1 })
       .describe("A prediction's deadline, queueing included, load time excluded")
       .prefault('30s'),
-    batching: z
-      .strictObject({
-        max_size: field.count(1, 65_536).describe('Most inputs in one call of predict').prefault(32),
-        max_delay: field
-          .duration()
-          .describe('How long to wait for a batch to fill; 0 takes what is queued')
-          .prefault('0ms'),
-      })
-      .describe('How queued inputs are put together')
-      .prefault({})
-      .transform((given) => ({ maxSize: given.max_size, maxDelayMs: given.max_delay })),
-    queue: z
-      .strictObject({
-        max: field.count(1, MILLION).describe('Inputs that may wait; more are refused with 429').prefault(512),
-      })
-      .describe('The queue before the workers')
-      .prefault({}),
+    batching: model.batching,
+    queue: model.queue,
+    routing: model.routing,
     idempotent: z.boolean().describe('Whether an input may be tried again after its worker died').prefault(true),
     ready: z
       .strictObject({ timeout: field.duration({ minMs: 1 }).describe(READY_TIMEOUT_TEXT).prefault('300s') })
@@ -250,7 +238,7 @@ export const modelApp = z
       .prefault({})
       .transform((given) => ({ timeoutMs: given.timeout, probe: null })),
     recycle: servingRecycle,
-    health: health('10s'),
+    health: model.modelHealth,
   })
   .describe('A model: a module that exports defineModel({ load, predict, … })')
   .meta({ oneOf: [{ required: ['module'] }, { required: ['versions'] }] });
@@ -268,7 +256,7 @@ export const httpApp = z
     limits: servingLimits,
     ready: readyWithProbe('30s'),
     recycle: servingRecycle,
-    health: health('30s'),
+    health,
   })
   .describe('A web app: workers that share one port')
   .meta({

@@ -39,6 +39,9 @@ const COMMON: Effects<CommonAppConfig> = {
 const MODEL: Effects<ModelAppConfig> = {
   ...COMMON,
   versions: 'generation',
+  defaultVersion: 'in-place',
+  versionPolicy: 'in-place',
+  routing: 'in-place',
   isolation: 'new-pool',
   concurrency: 'in-place',
   timeoutMs: 'in-place',

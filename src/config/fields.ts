@@ -11,7 +11,7 @@ import {
   SHARE_HINT,
   SIZE_HINT,
 } from '../units.js';
-import type { Probe, Threshold } from './types.js';
+import type { Probe, RoutingKey, Threshold } from './types.js';
 
 /** Longer delays overflow Node's timers, which then fire at once. */
 const LONGEST_TIMER_MS = 24 * 86_400_000;
@@ -174,6 +174,15 @@ export function count(min: number, max: number) {
   return z.int().min(min).max(max);
 }
 
+export function countOrAuto(min: number, max: number) {
+  const hint = `must be a whole number from ${min} to ${max}`;
+  const read: Read<number> = (value) => {
+    if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
+    throw new Unreadable(hint, hint);
+  };
+  return readable(orAuto(read), { anyOf: [AUTO_JSON, { type: 'integer', minimum: min, maximum: max }] });
+}
+
 /** One word of a command line or one environment value: YAML's numbers and booleans stand for their own text. */
 function word(what: string) {
   return readable(
@@ -243,13 +252,31 @@ export function userKey() {
   const hint = 'write header:NAME, such as header:x-user-id';
   return readable(
     (value) => {
-      const header =
-        typeof value === 'string' ? /^header:([!#$%&'*+.^_`|~0-9A-Za-z-]{1,100})$/.exec(value)?.[1] : undefined;
-      if (!header) throw new Unreadable(hint, hint);
-      return { header: header.toLowerCase() };
+      const header = headerOf(value);
+      if (header === null) throw new Unreadable(hint, hint);
+      return { header };
     },
     { type: 'string', pattern: '^header:.+$' },
   );
+}
+
+export function routingKey() {
+  const hint = 'write user, input or header:NAME, such as header:x-session';
+  return readable(
+    (value): RoutingKey => {
+      if (value === 'user' || value === 'input') return value;
+      const header = headerOf(value);
+      if (header === null) throw new Unreadable(hint, hint);
+      return { header };
+    },
+    { anyOf: [{ enum: ['user', 'input'] }, { type: 'string', pattern: '^header:.+$' }] },
+  );
+}
+
+/** Of `header:NAME`, in lower case; null for anything else. */
+function headerOf(value: unknown): string | null {
+  if (typeof value !== 'string') return null;
+  return /^header:([!#$%&'*+.^_`|~0-9A-Za-z-]{1,100})$/.exec(value)?.[1]?.toLowerCase() ?? null;
 }
 
 export function probe() {

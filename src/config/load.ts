@@ -93,6 +93,8 @@ function read(draft: Draft, file: string, text: string, options: LoadOptions, re
     sensing: top.sensing,
     pressure: top.pressure,
     cpu: top.cpu,
+    models: top.models,
+    unloading: top.unloading,
     plugins: resolvePlugins(top.plugins, dir, report),
     apps,
     hash: createHash('sha256').update(text).digest('hex'),

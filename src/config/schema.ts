@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { APP_SCHEMAS } from './app-schema.js';
 import * as field from './fields.js';
 import { logOver, logOverrides } from './log-schema.js';
+import { models, unloading } from './model-schema.js';
 import { cpu, limits, pressure, sensing } from './resource-schema.js';
 import type { ControlConfig, InferenceConfig } from './types.js';
 
@@ -70,6 +71,8 @@ function fileWith<T extends z.ZodType>(app: T) {
     sensing,
     pressure,
     cpu,
+    models,
+    unloading,
     plugins: z
       .array(field.filePath())
       .describe('Modules of your own that the master loads, to watch and to be told of decisions')
@@ -84,6 +87,8 @@ export const STANDARD_BOX = {
   sensing: sensing.parse(undefined),
   pressure: pressure.parse(undefined),
   cpu: cpu.parse(undefined),
+  models: models.parse(undefined),
+  unloading: unloading.parse(undefined),
 };
 
 /** Apps stay as they are written: choosing the schema by `kind` first keeps errors about that kind alone. */

@@ -20,6 +20,8 @@ export interface Config {
   pressure: PressureConfig;
   /** Shares of all cores (or of the quota), 0..1, ascending. */
   cpu: { moderate: number; high: number; critical: number };
+  models: ModelsConfig;
+  unloading: UnloadingConfig;
   /** Absolute paths of modules that the master imports. */
   plugins: string[];
   /** In the order of the file. */
@@ -85,6 +87,61 @@ export interface ScaleConfig {
   upWindowMs: number;
   upCooldownMs: number;
   downWindowMs: number;
+}
+
+/** When models that may be unloaded are loaded. */
+export interface ModelsConfig {
+  /** Null: what memory has room for. */
+  maxLoaded: number | null;
+  concurrentLoads: number;
+  coldStart: 'lazy' | 'eager' | 'hybrid';
+  /** Null: each model's `ready.timeout`. */
+  coldStartTimeoutMs: number | null;
+  preloadPopular: boolean;
+  popularityThreshold: number;
+  ttlMs: number | null;
+  failureCooldownMs: number;
+  predictive: { enabled: boolean; windowMs: number; horizonMs: number; forecastOnly: boolean };
+}
+
+export type UnloadStrategy = 'aggressive' | 'balanced' | 'conservative';
+
+export interface UnloadingConfig {
+  enabled: boolean;
+  strategy: UnloadStrategy;
+  timeoutsMs: Record<UnloadStrategy, number>;
+}
+
+export type BalancerName =
+  | 'least_connections'
+  | 'round_robin'
+  | 'least_response_time'
+  | 'weighted_round_robin'
+  | 'consistent_hash';
+
+export type RoutingKey = 'user' | 'input' | { header: string };
+
+export interface RoutingConfig {
+  strategy: BalancerName;
+  /** `header` is in lower case. */
+  key: RoutingKey;
+}
+
+export type VersionPolicy =
+  | { kind: 'all' }
+  | { kind: 'latest'; count: number }
+  | { kind: 'listed'; versions: readonly string[] };
+
+export interface ModelHealthConfig {
+  wedgeMs: number;
+  intervalMs: number;
+  checkTimeoutMs: number;
+  /** In a row. */
+  failures: number;
+  /** The longest ejection. */
+  cooldownMs: number;
+  /** 0..1 of the workers of a pool. */
+  maxEjected: number;
 }
 
 export interface LeakConfig {
@@ -159,19 +216,28 @@ export interface ModelVersion {
   /** Absolute path. */
   module: string;
   options: Record<string, unknown>;
+  /** Relative to the other versions'; null where nothing is said. */
+  weight: number | null;
 }
 
 export interface ModelAppConfig extends CommonAppConfig {
   kind: 'model';
   /** In the order of the file. */
   versions: ModelVersion[];
+  /** That answers requests naming no version, where weights don't say otherwise. */
+  defaultVersion: string;
+  versionPolicy: VersionPolicy;
+  routing: RoutingConfig;
   isolation: 'process' | 'thread';
   concurrency: number;
   timeoutMs: number;
-  batching: { maxSize: number; maxDelayMs: number };
-  queue: { max: number };
+  /** `preferred`: batch sizes, ascending. */
+  batching: { maxSize: number; maxDelayMs: number; preferred: readonly number[] };
+  queue: { max: number; ageingMs: number; shedding: boolean };
   idempotent: boolean;
-  scale: ScaleConfig;
+  health: ModelHealthConfig;
+  /** `toZeroAfterMs`: idle time after which a model with `min: 0` is unloaded; null: the unloading strategy decides. */
+  scale: ScaleConfig & { toZeroAfterMs: number | null };
 }
 
 /** `script` and `handler` are absolute paths; a `command` is run in `cwd` as it is written. */

@@ -22,7 +22,7 @@ export class Configs {
     return this.list().flatMap((config) => config.plugins);
   }
 
-  /** Whose word counts on limits, sensing, pressure and cpu; null: nobody's. Warnings name the others. */
+  /** Whose word counts on the box (limits, pressure, models and more); null: nobody's. Warnings name the others. */
   ruling(): { ruling: Config | null; warnings: string[] } {
     return rulingConfig(this.list(), STANDARD_BOX);
   }

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../config/schema.js';
 
 /** What a file says of the whole box and not of its own apps. */
-export type BoxKeys = Pick<Config, 'limits' | 'sensing' | 'pressure' | 'cpu'>;
+export type BoxKeys = Pick<Config, 'limits' | 'sensing' | 'pressure' | 'cpu' | 'models' | 'unloading'>;
 
 /**
  * There is one box, and several files may speak of it: the first one in force that says anything rules. Others that say something
@@ -19,11 +19,11 @@ export function rulingConfig(
     .filter((other) => ruling && !isDeepStrictEqual(boxKeys(other), boxKeys(ruling)))
     .map(
       (other) =>
-        `${other.file}: its limits, sensing, pressure and cpu have no effect while ${ruling?.file} is in force; write them there`,
+        `${other.file}: its limits, sensing, pressure, cpu, models and unloading have no effect while ${ruling?.file} is in force; write them there`,
     );
   return { ruling, warnings };
 }
 
-export function boxKeys({ limits, sensing, pressure, cpu }: BoxKeys): BoxKeys {
-  return { limits, sensing, pressure, cpu };
+export function boxKeys({ limits, sensing, pressure, cpu, models, unloading }: BoxKeys): BoxKeys {
+  return { limits, sensing, pressure, cpu, models, unloading };
 }

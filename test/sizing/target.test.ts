@@ -13,9 +13,9 @@ const model = (more: Partial<ModelAppConfig> = {}) =>
   ({
     name: 'm',
     concurrency: 1,
-    batching: { maxSize: 32, maxDelayMs: 0 },
+    batching: { maxSize: 32, maxDelayMs: 0, preferred: [] },
     timeoutMs: 30_000,
-    queue: { max: 512 },
+    queue: { max: 512, ageingMs: 1000, shedding: true },
     ...more,
   }) as ModelAppConfig;
 
@@ -58,7 +58,7 @@ describe('modelTarget', () => {
         };
       },
     };
-    const target = modelTarget(supervisor, model({ queue: { max: 100 } }), 'v2', ['a', 'b'], 0.1);
+    const target = modelTarget(supervisor, model({ queue: { max: 100, ageingMs: 1000, shedding: true } }), 'v2', ['a', 'b'], 0.1);
     const { ask } = target.connect(1);
     expect([await ask(0), await ask(1), await ask(2)]).toEqual([null, 'no b here', null]);
     expect(asked.map(({ model: name, version, inputs }) => [name, version, ...inputs])).toEqual([

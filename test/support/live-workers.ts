@@ -40,7 +40,7 @@ export class LiveWorkers {
 
   static model(isolation: 'process' | 'thread', fixture: string, more: LiveOptions = {}): LiveWorkers {
     const { heapBytes = null, nodeArgs = [], concurrency = 1, options = { package: PACKAGE } } = more;
-    const version = { version: 'v1', module: path.join(FIXTURES, 'models', fixture), options };
+    const version = { version: 'v1', module: path.join(FIXTURES, 'models', fixture), options, weight: null };
     const config: ModelAppConfig = {
       ...common(heapBytes),
       kind: 'model',
@@ -49,8 +49,11 @@ export class LiveWorkers {
       isolation,
       concurrency,
       timeoutMs: 30_000,
-      batching: { maxSize: 32, maxDelayMs: 0 },
-      queue: { max: 512 },
+      batching: { maxSize: 32, maxDelayMs: 0, preferred: [] },
+      queue: { max: 512, ageingMs: 1000, shedding: true },
+      defaultVersion: 'v1',
+      versionPolicy: { kind: 'all' },
+      routing: { strategy: 'least_connections', key: 'user' },
       idempotent: true,
     };
     const output: string[] = [];
