@@ -33,7 +33,10 @@ describe('modelClients', () => {
     const numbers = fc.integer({ min: 1, max: 64 });
     fc.assert(
       fc.property(numbers, numbers, fc.double({ min: 0, max: 1e6, noNaN: true }), (concurrency, maxSize, serviceMs) => {
-        const clients = modelClients(model({ concurrency, batching: { maxSize, maxDelayMs: 0 } }), serviceMs);
+        const clients = modelClients(
+          model({ concurrency, batching: { maxSize, maxDelayMs: 0, preferred: [] } }),
+          serviceMs,
+        );
         expect(Number.isInteger(clients)).toBe(true);
         expect(clients).toBeGreaterThanOrEqual(2 * concurrency);
         expect(clients).toBeLessThanOrEqual(2 * concurrency * maxSize);
@@ -58,7 +61,13 @@ describe('modelTarget', () => {
         };
       },
     };
-    const target = modelTarget(supervisor, model({ queue: { max: 100, ageingMs: 1000, shedding: true } }), 'v2', ['a', 'b'], 0.1);
+    const target = modelTarget(
+      supervisor,
+      model({ queue: { max: 100, ageingMs: 1000, shedding: true } }),
+      'v2',
+      ['a', 'b'],
+      0.1,
+    );
     const { ask } = target.connect(1);
     expect([await ask(0), await ask(1), await ask(2)]).toEqual([null, 'no b here', null]);
     expect(asked.map(({ model: name, version, inputs }) => [name, version, ...inputs])).toEqual([

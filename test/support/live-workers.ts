@@ -41,8 +41,10 @@ export class LiveWorkers {
   static model(isolation: 'process' | 'thread', fixture: string, more: LiveOptions = {}): LiveWorkers {
     const { heapBytes = null, nodeArgs = [], concurrency = 1, options = { package: PACKAGE } } = more;
     const version = { version: 'v1', module: path.join(FIXTURES, 'models', fixture), options, weight: null };
+    const shared = common(heapBytes);
     const config: ModelAppConfig = {
-      ...common(heapBytes),
+      ...shared,
+      scale: { ...shared.scale, toZeroAfterMs: null },
       kind: 'model',
       nodeArgs,
       versions: [version],
@@ -54,6 +56,14 @@ export class LiveWorkers {
       defaultVersion: 'v1',
       versionPolicy: { kind: 'all' },
       routing: { strategy: 'least_connections', key: 'user' },
+      health: {
+        wedgeMs: 10_000,
+        intervalMs: 30_000,
+        checkTimeoutMs: 5000,
+        failures: 3,
+        cooldownMs: 300_000,
+        maxEjected: 0.5,
+      },
       idempotent: true,
     };
     const output: string[] = [];
