@@ -2,8 +2,9 @@ import type { ModelAppConfig } from '../config/schema.js';
 import { SupError } from '../errors.js';
 import type { Pool } from '../pool/pool.js';
 import { type Waking, wake } from './availability.js';
+import { streamPrediction } from './prediction-stream.js';
 import type { Entry, Registry } from './registry.js';
-import type { PredictReply, PredictRequest } from './supervisor.js';
+import type { PredictReply, PredictRequest, PredictStream, StreamRequest } from './supervisor.js';
 
 /** From a request's model and version to the queue that serves it. */
 export class Predictions {
@@ -41,6 +42,23 @@ export class Predictions {
       results,
       timing: { queue_ms: round(queueMs), compute_ms: round(computeMs), total_ms: round(this.now() - startedAt) },
     };
+  }
+
+  /** @throws SupError SUP_MODEL_NOT_FOUND */
+  async stream(request: StreamRequest): Promise<PredictStream> {
+    const { entry, version } = this.#route(request.model ?? this.nameOfDefault(), request.version);
+    const pool = entry.app.pools.get(version) as Pool;
+    const startedAt = this.now();
+    return streamPrediction(request, {
+      model: entry.app.name,
+      version,
+      submit: (job) => entry.model!.dispatcher(version).submit({ ...job, onWait: () => wake(pool, this.waking) }),
+      answered: ({ worker, queueMs, computeMs }) => {
+        if (request.user !== null) pool.workers.find((w) => w.id === worker)?.seeUser(request.user);
+        const totalMs = this.now() - startedAt;
+        return { worker, timing: { queue_ms: round(queueMs), compute_ms: round(computeMs), total_ms: round(totalMs) } };
+      },
+    });
   }
 
   /** @throws SupError SUP_MODEL_NOT_FOUND */

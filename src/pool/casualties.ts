@@ -60,16 +60,17 @@ export class Casualties {
     const { model, idempotent } = config();
     const down = this.deps.down();
     const { retried, evictions } = item;
+    const begun = item.job.request.stream?.begun ?? false;
     const strikesToQuarantine = STRIKES_TO_QUARANTINE;
     switch (
-      decideFate({ ownFault, strikes, strikesToQuarantine, idempotent, retried, evictions, down: down !== null })
+      decideFate({ ownFault, strikes, strikesToQuarantine, idempotent, retried, begun, evictions, down: down !== null })
     ) {
       case 'quarantined':
         ledger.fail(item, 'lost', quarantined(model, quarantine.remainingMs(item.hash as string)));
         return;
       case 'lost': {
-        const error = workerDied(model, batch.owner.slot.worker, { ownFault, idempotent, retried, evictions });
-        ledger.fail(item, 'lost', !ownFault && down ? down : error);
+        const error = workerDied(model, batch.owner.slot.worker, { ownFault, idempotent, retried, begun, evictions });
+        ledger.fail(item, 'lost', !ownFault && !begun && down ? down : error);
         return;
       }
       case 'again':

@@ -1,10 +1,11 @@
 import type { Clock } from '../clock.js';
 import { messageOf, type SupError } from '../errors.js';
 import type { PolicyDecision } from '../policy/decision.js';
-import type { PredictMessage, ResultMessage } from '../worker/protocol.js';
+import type { ChunkMessage, PredictMessage, ResultMessage } from '../worker/protocol.js';
 import { Alarm } from './alarm.js';
 import { Backlog } from './backlog.js';
 import { Casualties } from './casualties.js';
+import type { ChunkStream } from './chunk-stream.js';
 import type { Availability, DispatcherConfig, DispatcherDependencies, Leaving } from './dispatcher-contract.js';
 import { cancelled, deadlinePassed, notSendable, queueFull, unreachable } from './failures.js';
 import { Flights } from './flights.js';
@@ -113,6 +114,14 @@ export class Dispatcher {
       if (!item.settled) this.#ledger.answer(item, message.outcomes[i], worker, message.computeMs);
     }
     if (this.#backlog.size > 0) this.#schedule();
+  }
+
+  /** A part of a streamed answer; of no use once its job has settled. */
+  chunk(worker: string, { batch, value }: ChunkMessage): void {
+    const item = this.#flights.of(worker, batch)?.items[0];
+    if (!item || item.settled) return;
+    item.job.flowedAt = this.#clock.now();
+    item.job.request.stream?.push(value);
   }
 
   /** Inputs in flight there. */
@@ -254,7 +263,8 @@ export class Dispatcher {
       }
       const owner = this.#slots.next();
       if (!owner) return;
-      this.#send(owner, this.#backlog.take(Math.min(maxSize, this.#share())), false);
+      const size = owner.slot.streams ? 1 : Math.min(maxSize, this.#share());
+      this.#send(owner, this.#backlog.take(size), false);
     }
   }
 
@@ -283,11 +293,20 @@ export class Dispatcher {
     const inputs = items.map((item) => item.input);
     const timeoutMs = Math.max(0, batch.deadline - now);
     const message: PredictMessage = { type: 'predict', batch: batch.id, inputs, timeoutMs };
+    if (items[0]?.job.request.stream) message.stream = this.#connect(batch, items[0].job, items[0].job.request.stream);
     try {
       owner.slot.send(message);
     } catch (error) {
       this.#notSent(batch, error);
     }
+  }
+
+  #connect(batch: Batch, job: Job, stream: ChunkStream): true {
+    stream.connect((chunks) => {
+      job.flowedAt = this.#clock.now();
+      if (chunks > 0) batch.owner.slot.send({ type: 'more', batch: batch.id, chunks });
+    });
+    return true;
   }
 
   /** An embedder's input may be something that no message can carry; the others of the batch are not to blame. */
@@ -329,6 +348,8 @@ export class Dispatcher {
   #requeue(item: Item): void {
     this.#ledger.counts.retries++;
     item.batch = null;
+    item.job.flowedAt = null;
+    item.job.request.stream?.restart();
     if (this.#availability.kind === 'loading') this.#ledger.deadlines.hold([item.job], this.#clock.now());
     this.#backlog.pushFront(item);
   }
@@ -344,7 +365,8 @@ export class Dispatcher {
     const now = this.#clock.now();
     const { deadlines } = this.#ledger;
     for (let job = deadlines.takeExpired(now); job; job = deadlines.takeExpired(now))
-      this.#settleRest(job, 'expired', (item) => deadlinePassed(this.#config.model, item));
+      if (job.extend(now)) this.#time(job);
+      else this.#settleRest(job, 'expired', (item) => deadlinePassed(this.#config.model, item));
     this.#flights.giveUpWedged(now);
     if (this.#backlog.size > 0) this.#schedule();
     const next = deadlines.earliest();
