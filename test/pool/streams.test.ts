@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { SupError } from '../../src/errors.js';
 import { ChunkStream } from '../../src/pool/chunk-stream.js';
 import type { JobResult } from '../../src/pool/dispatcher.js';
 import { Bench, brief, FakeSlot } from './fake-slots.js';
@@ -259,5 +260,91 @@ describe('a stream whose worker goes away', () => {
     await expect(stream.next()).rejects.toThrow('a part of its answer was sent');
     expect(idle.sent).toEqual([]);
     expect(bench.dispatcher.stats()).toMatchObject({ lost: 1, retries: 0, inFlight: 0 });
+  });
+});
+
+describe('whatever happens', () => {
+  const step = fc.oneof(
+    { weight: 4, arbitrary: fc.record({ act: fc.constant('chunk' as const), worker: fc.nat(1) }) },
+    { weight: 4, arbitrary: fc.record({ act: fc.constant('read' as const), stream: fc.nat(9) }) },
+    { weight: 2, arbitrary: fc.record({ act: fc.constant('finish' as const), worker: fc.nat(1) }) },
+    { weight: 2, arbitrary: fc.record({ act: fc.constant('submit' as const) }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({ act: fc.constant('die' as const), worker: fc.nat(1), ownFault: fc.boolean() }),
+    },
+    { weight: 1, arbitrary: fc.record({ act: fc.constant('leave' as const), stream: fc.nat(9) }) },
+    { weight: 1, arbitrary: fc.record({ act: fc.constant('wait' as const), ms: fc.nat(600) }) },
+  );
+
+  it('each stream ends once, is counted once, and shows the chunks of one run from its first on', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 120, size: 'max' }), async (steps) => {
+        const bench = new StreamBench({ concurrency: 2 });
+        let lives = 0;
+        const slots = [0, 1].map(() => bench.worker(`w/${++lives}`));
+        const readers: Reader[] = [];
+        const read: string[][] = [];
+        const made = new Map<number, number>();
+        const endings: number[] = [];
+        const reading = new Set<number>();
+        const readOne = (i: number) => {
+          const reader = readers[i];
+          if (!reader || reading.has(i)) return;
+          reading.add(i);
+          reader.stream.next().then(
+            ({ done, value: chunk }) => {
+              reading.delete(i);
+              if (!done) read[i]?.push(String(chunk));
+            },
+            () => reading.delete(i),
+          );
+        };
+        for (const each of steps) {
+          if (each.act === 'submit') {
+            const i = readers.length;
+            const reader = bench.stream(`input ${i}`);
+            readers.push(reader);
+            read.push([]);
+            endings.push(0);
+            void reader.done.then(() => {
+              endings[i] = (endings[i] ?? 0) + 1;
+            });
+          } else if (each.act === 'read') readOne(each.stream);
+          else if (each.act === 'leave') await readers[each.stream]?.stream.return();
+          else if (each.act === 'wait') bench.advance(each.ms);
+          else {
+            const slot = slots[each.worker] as FakeSlot;
+            const [batch] = slot.open.keys();
+            if (each.act === 'die') {
+              bench.die(slot, each.ownFault ? 'dead-own-fault' : 'dead-by-supervisor');
+              slots[each.worker] = bench.worker(`w/${++lives}`);
+            } else if (batch !== undefined && each.act === 'chunk') {
+              const n = made.get(batch) ?? 0;
+              made.set(batch, n + 1);
+              bench.chunk(slot, `${batch}:${n}`, batch);
+            } else if (batch !== undefined) bench.finish(slot);
+          }
+          await Promise.resolve();
+        }
+        bench.dispatcher.close(new SupError('SUP_SHUTTING_DOWN', 'the end'));
+        await Promise.all(readers.map((reader) => reader.done));
+        for (const [i] of readers.entries())
+          for (let left = 0; left < 200; left++) {
+            readOne(i);
+            await Promise.resolve();
+          }
+        for (const chunks of read) {
+          const [run] = chunks[0]?.split(':') ?? [];
+          expect(chunks).toEqual(chunks.map((_, n) => `${run}:${n}`));
+        }
+        expect(endings.every((count) => count === 1)).toBe(true);
+        const { requests, succeeded, modelErrors, expired, cancelled, refused, lost, queued } =
+          bench.dispatcher.stats();
+        expect(requests).toBe(readers.length);
+        expect(succeeded + modelErrors + expired + cancelled + refused + lost + queued).toBe(requests);
+      }),
+      { numRuns: 300 },
+    );
   });
 });
