@@ -31,7 +31,9 @@ export function explainAppKey(kind: AppKind, path: Path): string {
     const belongs = `belongs to kind ${owners.map((owner) => `\`${owner}\``).join(' and ')}, and this app is of kind \`${kind}\``;
     return why === undefined ? belongs : `${belongs}: ${why}`;
   }
-  const meant = nearest(key, siblingsOf(APP_SCHEMAS[kind], path));
+  const guess = nearest(key, siblingsOf(APP_SCHEMAS[kind], path));
+  // A group of the file by its exact name is no misspelling: `models` is not `module`, though `version` may be `versions`.
+  const meant = shapeAt(fileSchema, path)?.kind === 'map' ? null : guess;
   if (meant === null && keyPaths(fileSchema).includes(dotted)) {
     return `is no key of an app: \`${dotted}\` stands at the top of the file, for all apps together`;
   }
