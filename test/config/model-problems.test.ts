@@ -82,6 +82,21 @@ describe('one problem, with its exact place', () => {
       'apps:\n  a: { script: s.mjs, port: 80, workers: { max: 2 }, scale: { to_zero_after: 5m } }\n',
       '2:63 apps.a.scale.to_zero_after: belongs to kind `model`, and this app is of kind `http`',
     ],
+    // By the names that other programs have for them
+    [
+      app('scale_to_zero_delay: 300'),
+      '2:52 apps.a.scale_to_zero_delay: unknown key, did you mean `scale.to_zero_after`?',
+    ],
+    [
+      app('max_loaded_models: 5'),
+      '2:52 apps.a.max_loaded_models: unknown key; write `models.max_loaded` at the top of the file',
+    ],
+    [box('model_ttl_seconds: 60'), '2:1 model_ttl_seconds: unknown key, did you mean `models.ttl`?'],
+    [
+      box('models: { model_ttl_seconds: 60 }'),
+      '2:11 models.model_ttl_seconds: unknown key, did you mean `models.ttl`?',
+    ],
+    [box('warmup_timeout: 60'), '2:1 warmup_timeout: unknown key; write `ready.timeout` in `apps.NAME`'],
     // Versions
     [plain('default: v3'), '7:14 apps.a.default: names no version, did you mean `v1`?; there are: v1, v2, v10'],
     [plain('default: 2'), '7:14 apps.a.default: must be text, not `2`'],
