@@ -83,6 +83,7 @@ export class Dispatcher {
     this.#config = config;
     this.#slots.concurrency = config.concurrency;
     this.#slots.strategy = config.strategy;
+    this.#backlog.ageingMs = config.ageingMs;
     this.#departures.schedule();
   }
 

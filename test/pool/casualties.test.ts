@@ -38,7 +38,7 @@ describe('a worker that dies by its own fault', () => {
   });
 
   it('waits for a domain of its own: threads of one host die together', () => {
-    const bench = new Bench({ batching: { maxSize: 2, maxDelayMs: 0 } });
+    const bench = new Bench({ batching: { maxSize: 2, maxDelayMs: 0, preferred: [] } });
     bench.dispatcher.setAvailability({ kind: 'up' });
     const dying = bench.worker('w/1', 'other');
     void bench.send(['a', 'b']);
@@ -82,7 +82,7 @@ describe('a worker that the supervisor takes away', () => {
   });
 
   it('has several batches run again in the order of before', () => {
-    const bench = new Bench({ concurrency: 2, batching: { maxSize: 2, maxDelayMs: 0 } });
+    const bench = new Bench({ concurrency: 2, batching: { maxSize: 2, maxDelayMs: 0, preferred: [] } });
     const first = bench.worker('w/1');
     void bench.send(['a', 'b', 'c', 'd']);
     void bench.send(['e']);
@@ -140,7 +140,7 @@ describe('quarantine', () => {
   });
 
   it('does not count a death beside another batch of the same host', async () => {
-    const bench = new Bench({ batching: { maxSize: 1, maxDelayMs: 0 } });
+    const bench = new Bench({ batching: { maxSize: 1, maxDelayMs: 0, preferred: [] } });
     const slots = [bench.worker('w/1', 'host'), bench.worker('w/2', 'host')];
     void bench.send(['a']);
     void bench.send(['b']);
@@ -165,7 +165,7 @@ describe('quarantine', () => {
   });
 
   it('takes its likes out of the queue', async () => {
-    const bench = new Bench({ batching: { maxSize: 1, maxDelayMs: 0 } });
+    const bench = new Bench({ batching: { maxSize: 1, maxDelayMs: 0, preferred: [] } });
     const first = bench.worker('w/1');
     const replies = [bench.send(['poison']), bench.send(['poison']), bench.send(['fine'])];
     bench.die(first);

@@ -17,7 +17,7 @@ describe('batches', () => {
   });
 
   it('lets a crowd grow for two more turns at most, and sends a single one at once', () => {
-    const bench = new Bench({ batching: { maxSize: 32, maxDelayMs: 0 } });
+    const bench = new Bench({ batching: { maxSize: 32, maxDelayMs: 0, preferred: [] } });
     const slot = bench.worker('w/1');
     void bench.submit(['alone']);
     bench.oneTurn();
@@ -49,7 +49,7 @@ describe('batches', () => {
   });
 
   it('waits for a fuller batch only as long as max_delay, from the oldest on', () => {
-    const bench = new Bench({ batching: { maxSize: 3, maxDelayMs: 10 } });
+    const bench = new Bench({ batching: { maxSize: 3, maxDelayMs: 10, preferred: [] } });
     const slot = bench.worker('w/1');
     void bench.send(['a']);
     bench.advance(6);
@@ -64,7 +64,7 @@ describe('batches', () => {
   });
 
   it('keeps as many batches in a worker as its concurrency', () => {
-    const bench = new Bench({ concurrency: 2, batching: { maxSize: 1, maxDelayMs: 0 } });
+    const bench = new Bench({ concurrency: 2, batching: { maxSize: 1, maxDelayMs: 0, preferred: [] } });
     const slot = bench.worker('w/1');
     void bench.send(['a', 'b', 'c']);
     expect(slot.inputs).toEqual([['a'], ['b']]);
@@ -92,7 +92,7 @@ describe('batches', () => {
 
 describe('order', () => {
   it('runs higher priority first, and first come first served within one', () => {
-    const bench = new Bench({ batching: { maxSize: 2, maxDelayMs: 0 } });
+    const bench = new Bench({ batching: { maxSize: 2, maxDelayMs: 0, preferred: [] } });
     void bench.submit(['low 1'], { priority: -1 });
     void bench.submit(['plain 1']);
     void bench.submit(['high 1'], { priority: 5 });
@@ -127,7 +127,7 @@ describe('a full queue', () => {
   });
 
   it('is not full of what is sent at the end of this very turn', async () => {
-    const bench = new Bench({ queueMax: 2, batching: { maxSize: 2, maxDelayMs: 0 }, concurrency: 2 });
+    const bench = new Bench({ queueMax: 2, batching: { maxSize: 2, maxDelayMs: 0, preferred: [] }, concurrency: 2 });
     const slot = bench.worker('w/1');
     const replies = [bench.submit(['a', 'b']), bench.submit(['c', 'd'])];
     bench.turn();
