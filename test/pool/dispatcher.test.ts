@@ -63,6 +63,38 @@ describe('batches', () => {
     expect(slot.inputs[1]).toEqual(['c', 'd', 'e']);
   });
 
+  it('cuts a batch to a preferred size; what is left over goes when it is due, or fills the next', () => {
+    const bench = new Bench({ concurrency: 9, batching: { maxSize: 8, maxDelayMs: 10, preferred: [2, 4] } });
+    const slot = bench.worker('w/1');
+    void bench.send(['a', 'b', 'c', 'd', 'e', 'f', 'g']);
+    expect(slot.inputs).toEqual([
+      ['a', 'b', 'c', 'd'],
+      ['e', 'f'],
+    ]);
+    bench.advance(9);
+    expect(slot.inputs).toHaveLength(2);
+    bench.advance(1);
+    expect(slot.inputs[2]).toEqual(['g']);
+    void bench.send(['h']);
+    void bench.send(['i']);
+    expect(slot.inputs[3]).toEqual(['h', 'i']);
+  });
+
+  it('lets each input of a batch end in its own way', async () => {
+    const bench = new Bench();
+    const slot = bench.worker('w/1');
+    const replies = [bench.submit(['a']), bench.submit(['b']), bench.submit(['c'])];
+    bench.turn();
+    const outcomes = [
+      { ok: true as const, output: 'A' },
+      { ok: false as const, name: 'Error', message: 'no b' },
+      { ok: true as const, output: 'C' },
+    ];
+    bench.dispatcher.result('w/1', { type: 'result', batch: slot.sent[0]?.batch as number, outcomes, computeMs: 1 });
+    expect((await Promise.all(replies)).flatMap(brief)).toEqual(['A', 'SUP_MODEL_ERROR', 'C']);
+    expect(bench.dispatcher.stats()).toMatchObject({ succeeded: 2, modelErrors: 1 });
+  });
+
   it('keeps as many batches in a worker as its concurrency', () => {
     const bench = new Bench({ concurrency: 2, batching: { maxSize: 1, maxDelayMs: 0, preferred: [] } });
     const slot = bench.worker('w/1');
