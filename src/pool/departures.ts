@@ -10,6 +10,7 @@ import { notSendable, unreachable } from './failures.js';
 import type { Flights } from './flights.js';
 import type { Item } from './job.js';
 import type { Ledger } from './ledger.js';
+import type { Overload } from './overload.js';
 import type { Batch, Owner, Slots } from './slots.js';
 
 export interface DeparturesDependencies {
@@ -23,6 +24,7 @@ export interface DeparturesDependencies {
   ledger: Ledger;
   alarm: Alarm;
   casualties: Casualties;
+  overload: Overload;
   /** These are about to leave: their deadlines run from now on. */
   leaving: (items: readonly Item[], now: number) => void;
   /** Puts the item before all others that wait. */
@@ -70,7 +72,7 @@ export class Departures {
   };
 
   #dispatch(): void {
-    const { backlog, slots, alarm } = this.deps;
+    const { backlog, slots, alarm, overload, clock } = this.deps;
     this.#scheduled = false;
     this.#dispatchSolo();
     while (backlog.ordinary > 0) {
@@ -81,7 +83,10 @@ export class Departures {
       }
       const owner = slots.next();
       if (!owner) return;
-      this.#send(owner, backlog.take(size), false);
+      const now = clock.now();
+      const items = overload.sift(backlog.take(size), now);
+      if (items.length > 0) this.#send(owner, items, false);
+      overload.left(now);
     }
   }
 

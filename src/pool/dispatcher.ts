@@ -12,6 +12,7 @@ import { cancelled, deadlinePassed } from './failures.js';
 import { Flights } from './flights.js';
 import { Item, Job, type JobRequest, type JobResult } from './job.js';
 import { type DispatcherStats, type Ending, Ledger } from './ledger.js';
+import { Overload } from './overload.js';
 import { Quarantine } from './quarantine.js';
 import { type Slot, Slots } from './slots.js';
 
@@ -19,6 +20,8 @@ export type { Availability, DispatcherConfig, DispatcherDependencies, Leaving } 
 export type { JobRequest, JobResult } from './job.js';
 export type { DispatcherStats } from './ledger.js';
 export type { Slot } from './slots.js';
+
+const MAX_RETRY_AFTER_SECONDS = 60;
 
 /**
  * The predictions of one model version: they queue here, leave in batches, and each ends exactly once. It knows workers only as
@@ -34,6 +37,7 @@ export class Dispatcher {
   readonly #alarm: Alarm;
   readonly #casualties: Casualties;
   readonly #flights: Flights;
+  readonly #overload: Overload;
   readonly #admission: Admission;
   readonly #departures: Departures;
   #config: DispatcherConfig;
@@ -63,7 +67,11 @@ export class Dispatcher {
     this.#alarm = alarm;
     this.#flights = flights;
     this.#casualties = casualties;
-    this.#admission = new Admission({ clock, backlog, ledger, slots, config: () => this.#config, decide });
+    const drainSeconds = () => this.#drainSeconds();
+    const shared = { clock, backlog, config: () => this.#config, drainSeconds, decide };
+    const overload = new Overload({ ...shared, alarm, flights, ledger, slots });
+    this.#overload = overload;
+    this.#admission = new Admission({ ...shared, overload });
     this.#departures = new Departures({
       clock,
       defer: defer ?? setImmediate,
@@ -74,6 +82,7 @@ export class Dispatcher {
       ledger,
       alarm,
       casualties,
+      overload,
       leaving: (items, now) => {
         for (const item of items) this.#thaw(item.job, now);
       },
@@ -114,6 +123,7 @@ export class Dispatcher {
     if (!batch) return;
     this.#flights.finish(batch);
     this.#ledger.cameBack(batch.items.length, message.computeMs);
+    this.#overload.cameBack(batch, message.computeMs, this.#clock.now());
     for (let i = 0; i < batch.items.length; i++) {
       const item = batch.items[i] as Item;
       if (item.hash !== null) this.quarantine.forgive(item.hash);
@@ -164,6 +174,7 @@ export class Dispatcher {
   setAvailability(availability: Availability): void {
     if (this.#closed || (availability.kind === 'up' && this.#availability.kind === 'up')) return;
     this.#availability = availability;
+    this.#overload.forget();
     const queued = this.#backlog.items();
     if (availability.kind === 'down') this.#failQueued(availability.error);
     else if (availability.kind === 'loading')
@@ -186,12 +197,19 @@ export class Dispatcher {
     this.#alarm.off();
   }
 
-  #refusal({ inputs, signal }: JobRequest): SupError | null {
+  #refusal({ inputs, signal, priority }: JobRequest): SupError | null {
     if (this.#availability.kind === 'down') return this.#availability.error;
     if (signal?.aborted) return cancelled(this.#config.model);
     // What waits only for the end of this turn does not make the queue full.
     if (!this.#admission.fits(inputs.length)) this.#departures.hurry();
-    return this.#admission.refusal(inputs.length);
+    return this.#admission.refusal(inputs.length, priority);
+  }
+
+  /** How long what is queued takes to work off, for Retry-After. */
+  #drainSeconds(): number {
+    const lanes = Math.max(1, this.#slots.active * this.#config.concurrency);
+    const seconds = (this.#backlog.size * (this.#ledger.costMs ?? 0)) / lanes / 1000;
+    return Math.min(MAX_RETRY_AFTER_SECONDS, Math.max(1, Math.ceil(seconds)));
   }
 
   #accept(request: JobRequest, resolve: (results: JobResult[]) => void): void {
@@ -254,6 +272,7 @@ export class Dispatcher {
     for (let job = deadlines.takeExpired(now); job; job = deadlines.takeExpired(now))
       this.#settleRest(job, 'expired', (item) => deadlinePassed(this.#config.model, item));
     this.#flights.giveUpWedged(now);
+    this.#overload.check(now);
     if (this.#backlog.size > 0) this.#departures.schedule();
     const next = deadlines.earliest();
     if (next !== null) this.#alarm.set(next);

@@ -69,6 +69,13 @@ export function queueFull(model: string, queued: number, limit: number, retryAft
   });
 }
 
+export function overloaded(model: string, retryAfterSeconds: number): SupError {
+  return new SupError('SUP_OVERLOADED', `more comes for ${model} than its workers can answer in time`, {
+    model,
+    retry_after_seconds: retryAfterSeconds,
+  });
+}
+
 export function notSendable(model: string, reason: string): SupError {
   return new SupError('SUP_BAD_REQUEST', `an input of ${model} cannot be sent to a worker: ${reason}`, { model });
 }
