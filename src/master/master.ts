@@ -226,6 +226,7 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     followLogs: (target, onLine) => logs.follow(target, onLine),
     onEvent: (listener) => events.on(listener),
     predict: (request: PredictRequest) => predictions.predict(request),
+    stream: (request) => predictions.stream(request),
     defaultModel: () => predictions.nameOfDefault(),
     userHeader: (model) => predictions.userHeader(model),
     resources: () => resources.report(),
