@@ -3,8 +3,10 @@
  * the contract that the CLI and outside tools rely on.
  */
 import type { WorkerState } from '../worker/state.js';
+import type { ModelStatus } from './model-status.js';
 import type { CleanupReport, MemoryReport, ResourceReport, Sizing, WorkerResources } from './resource-reports.js';
 
+export type * from './model-status.js';
 export type * from './resource-reports.js';
 
 export type AppState = 'starting' | 'online' | 'degraded' | 'idle' | 'stopping' | 'stopped' | 'failed';
@@ -62,7 +64,7 @@ export interface Decision {
   numbers: Record<string, number | string | null>;
 }
 
-export type Verb = 'start' | 'stop' | 'restart' | 'reload' | 'recycle' | 'delete';
+export type Verb = 'start' | 'stop' | 'restart' | 'reload' | 'recycle' | 'delete' | 'load' | 'unload';
 
 /** How one app came out of an act. */
 export interface ActResult {
@@ -157,6 +159,8 @@ export interface Supervisor {
   scale(target: string, size: string): Promise<ActReport>;
   /** Rows of the target's apps. @throws SupError SUP_NO_SUCH_TARGET */
   describe(target: string): AppDetail[];
+  /** Every version of every model. */
+  models(): ModelStatus[];
   decisions(filter: { policy?: string; subject?: string; limit?: number }): Decision[];
   /** Last lines, oldest first. @throws SupError SUP_NO_SUCH_TARGET */
   logs(target: string, options: { lines: number; since: Date | null }): Promise<LogLine[]>;

@@ -12,7 +12,15 @@ export function workerDied(
     retried,
     begun,
     evictions,
-  }: { ownFault: boolean; idempotent: boolean; retried: boolean; begun: boolean; evictions: number },
+    overBudget,
+  }: {
+    ownFault: boolean;
+    idempotent: boolean;
+    retried: boolean;
+    begun: boolean;
+    evictions: number;
+    overBudget: boolean;
+  },
 ): SupError {
   const then = begun
     ? 'it is not run again because a part of its answer was sent'
@@ -20,9 +28,11 @@ export function workerDied(
       ? 'it is not retried because the app is not idempotent'
       : ownFault && retried
         ? 'it was retried alone, and its worker died again'
-        : ownFault
-          ? 'it is not retried because no worker is coming'
-          : `it was retried ${evictions} times already`;
+        : overBudget
+          ? 'it is not retried because too many were lately'
+          : ownFault
+            ? 'it is not retried because no worker is coming'
+            : `it was retried ${evictions} times already`;
   const what = ownFault ? 'died' : 'was stopped';
   return new SupError('SUP_WORKER_DIED', `${worker} ${what} while it ran this prediction; ${then}`, {
     model,
@@ -72,6 +82,13 @@ export function queueFull(model: string, queued: number, limit: number, retryAft
     model,
     queued,
     limit,
+    retry_after_seconds: retryAfterSeconds,
+  });
+}
+
+export function overloaded(model: string, retryAfterSeconds: number): SupError {
+  return new SupError('SUP_OVERLOADED', `more comes for ${model} than its workers can answer in time`, {
+    model,
     retry_after_seconds: retryAfterSeconds,
   });
 }

@@ -40,6 +40,7 @@ export function fakeSupervisor(parts: Partial<Supervisor> = {}): FakeSupervisor 
     home: '/nowhere',
     health: () => ({ ok: true, apps: [{ name: 'web', version: null, state: 'online', ready: 2, desired: 2 }] }),
     list: () => [row('web')],
+    models: () => [],
     apply: (file, options) => note('apply', file, options ?? {}),
     act: (verb, target) => note('act', verb, target),
     scale: (target, size) => note('scale', target, size),
