@@ -181,6 +181,27 @@ describe('the time of a stream', () => {
     expect(await done).toEqual(['SUP_DEADLINE']);
   });
 
+  it('is no service time: long streams do not make the queue look late', async () => {
+    const bench = new StreamBench({ shedding: true });
+    const slot = bench.worker('w/1');
+    const run = async (ms: number) => {
+      for (let passed = 0; passed < ms; passed += 500) {
+        bench.chunk(slot, passed);
+        await readers.at(-1)?.stream.next();
+        bench.advance(500);
+      }
+      bench.finish(slot);
+    };
+    const readers = [bench.stream('first')];
+    await run(20_000);
+    readers.push(bench.stream('second'));
+    const waiting = [bench.stream('third'), bench.stream('fourth')];
+    await run(500);
+    bench.finish(slot);
+    bench.finish(slot);
+    expect(await Promise.all(waiting.map((reader) => reader.done))).toEqual([[null], [null]]);
+  });
+
   it('runs out for a reader that does not read: nobody holds a worker for nothing', async () => {
     const bench = new StreamBench();
     const slot = bench.worker('w/1');
