@@ -99,6 +99,7 @@ function modelWork(dispatcher: Dispatcher, config: () => ModelAppConfig, onWedge
     admit(worker) {
       dispatcher.add({
         worker: worker.id,
+        place: worker.slot,
         domain: worker.domain,
         send: (message) => worker.send(message),
         wedged: (reason) => onWedged(worker, reason),
@@ -137,7 +138,7 @@ function dispatcherConfig(config: ModelAppConfig, version: string): DispatcherCo
     queueMax: config.queue.max,
     idempotent: config.idempotent,
     wedgeMs: config.health.wedgeMs,
-    strategy: 'least_connections',
+    strategy: config.routing.strategy,
   };
 }
 

@@ -4,7 +4,7 @@ import { SupError } from '../errors.js';
 import { badRequest } from '../http/fields.js';
 import type { PredictReply, Supervisor } from '../master/supervisor.js';
 import { disconnectSignal } from './disconnect.js';
-import { type PredictBody, readPredictBody, userFromHeader } from './request.js';
+import { headerText, type PredictBody, readPredictBody, userFromHeader } from './request.js';
 
 type InPath = { Params: { model: string; version?: string } };
 
@@ -35,6 +35,7 @@ export function predictRoutes(app: FastifyInstance, supervisor: Supervisor): voi
       const header = supervisor.userHeader(model);
       if (header !== null) user = userFromHeader(request.headers[header]);
     }
+    const sticky = supervisor.routingHeader(model);
     return supervisor.predict({
       model,
       version: body.version,
@@ -42,6 +43,7 @@ export function predictRoutes(app: FastifyInstance, supervisor: Supervisor): voi
       priority: body.priority,
       timeoutMs: body.timeoutMs,
       user,
+      sticky: sticky === null ? null : headerText(request.headers[sticky]),
       signal: disconnectSignal(request.raw.socket),
     });
   }

@@ -187,6 +187,7 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     predict: (request: PredictRequest) => predictions.predict(request),
     defaultModel: () => predictions.nameOfDefault(),
     userHeader: (model) => predictions.userHeader(model),
+    routingHeader: (model) => predictions.routingHeader(model),
     resources: () => resources.report(),
     memory: () => resources.memory(),
     cleanup: () => resources.cleanUp(),

@@ -1,6 +1,8 @@
 import type { ModelAppConfig } from '../config/schema.js';
 import { SupError } from '../errors.js';
+import type { JobRequest } from '../pool/job.js';
 import type { Pool } from '../pool/pool.js';
+import { hashInput } from '../pool/quarantine.js';
 import { type Waking, wake } from './availability.js';
 import type { Entry, Registry } from './registry.js';
 import type { PredictReply, PredictRequest } from './supervisor.js';
@@ -25,6 +27,7 @@ export class Predictions {
       priority: request.priority,
       timeoutMs: request.timeoutMs,
       signal: request.signal,
+      key: routingKey(entry.app.config as ModelAppConfig, request),
       onWait: () => wake(pool, this.waking),
     });
     let queueMs = 0;
@@ -60,6 +63,14 @@ export class Predictions {
     return this.registry.get(model)?.app.config.recycle.userKey?.header ?? null;
   }
 
+  /** The header that its workers are chosen by (lower case), or null. */
+  routingHeader(model: string): string | null {
+    const entry = this.registry.get(model);
+    if (!entry?.model) return null;
+    const { strategy, key } = (entry.app.config as ModelAppConfig).routing;
+    return strategy === 'consistent_hash' && typeof key === 'object' ? key.header : null;
+  }
+
   #route(model: string, version: string | null): { entry: Entry; version: string } {
     const entry = this.registry.get(model);
     if (!entry?.model) {
@@ -80,6 +91,23 @@ export class Predictions {
         { model, version: chosen },
       );
     return { entry, version: chosen };
+  }
+}
+
+/** What `consistent_hash` keeps together. Null: another strategy, or a request that has none. */
+function routingKey({ routing }: ModelAppConfig, request: PredictRequest): JobRequest['key'] {
+  if (routing.strategy !== 'consistent_hash') return null;
+  if (routing.key === 'user') return request.user;
+  if (routing.key === 'input') return request.inputs.map(nameOfInput);
+  return request.sticky;
+}
+
+/** What no message can carry is refused later, with a reason; where it would have gone does not matter. */
+function nameOfInput(input: unknown): string {
+  try {
+    return hashInput(input);
+  } catch {
+    return '';
   }
 }
 

@@ -33,6 +33,8 @@ const SPREAD_FROM_MS = 1;
 /** While this many arrive in one turn of the loop, more are on their way: a batch that leaves a turn or two later is larger, and each message costs. */
 const CROWD = 2;
 const MAX_EXTRA_TURNS = 2;
+/** Batches for every worker that are looked at for inputs of their own keys: one now, and one of those that wait for a busy worker. */
+const KEYED_LOOKAHEAD = 2;
 
 /** How what is queued leaves for the workers: when, in which batches, and what becomes of a batch that cannot be sent. */
 export class Departures {
@@ -83,10 +85,30 @@ export class Departures {
           return;
         }
       }
+      if (slots.keyed) {
+        if (!this.#dispatchKeyed(maxSize)) return;
+        continue;
+      }
       const owner = slots.next();
-      if (!owner) return;
-      this.#send(owner, backlog.take(Math.min(maxSize, this.#share())), false);
+      if (!owner) {
+        if (slots.heldUntil !== null) alarm.set(slots.heldUntil);
+        return;
+      }
+      this.#send(owner, backlog.take(Math.min(maxSize, this.#share(owner))), false);
     }
+  }
+
+  /** A batch for each worker with inputs of its own keys. False: nothing could leave. */
+  #dispatchKeyed(maxSize: number): boolean {
+    const { backlog, slots } = this.deps;
+    if (slots.room() === 0) return false;
+    let batches: [Owner, Item[]][] = [];
+    backlog.takeChosen(maxSize * slots.active * KEYED_LOOKAHEAD, (items) => {
+      batches = slots.spread(items, maxSize);
+      return new Set(batches.flatMap(([, batch]) => batch));
+    });
+    for (const [owner, items] of batches) this.#send(owner, items, false);
+    return batches.length > 0;
   }
 
   #dispatchSolo(): void {
@@ -100,12 +122,12 @@ export class Departures {
   }
 
   /** How much of the queue one worker takes: all of it while that is cheap, else an equal part. */
-  #share(): number {
+  #share(owner: Owner): number {
     const { backlog, ledger, slots } = this.deps;
     const queued = backlog.ordinary;
     const { costMs } = ledger;
-    if (costMs !== null && costMs * queued < SPREAD_FROM_MS) return queued;
-    return Math.ceil(queued / Math.max(1, slots.room()));
+    if (costMs !== null && costMs * queued < SPREAD_FROM_MS && owner.most > 1) return queued;
+    return slots.share(owner, queued);
   }
 
   #send(owner: Owner, items: Item[], solo: boolean): void {

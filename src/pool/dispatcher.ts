@@ -4,6 +4,7 @@ import type { ResultMessage } from '../worker/protocol.js';
 import { Admission } from './admission.js';
 import { Alarm } from './alarm.js';
 import { Backlog } from './backlog.js';
+import { hashKey } from './balancers/consistent-hash.js';
 import { Casualties } from './casualties.js';
 import { Departures } from './departures.js';
 import type { Availability, DispatcherConfig, DispatcherDependencies, Leaving } from './dispatcher-contract.js';
@@ -26,8 +27,12 @@ export type { Slot } from './slots.js';
 export class Dispatcher {
   readonly quarantine: Quarantine;
   readonly #clock: Clock;
-  readonly #slots = new Slots();
   readonly #backlog = new Backlog();
+  readonly #slots = new Slots({
+    now: () => this.#clock.now(),
+    queued: () => this.#backlog.ordinary,
+    oldest: () => this.#backlog.oldestOrdinary(),
+  });
   readonly #ledger = new Ledger(() => this.#config.model);
   readonly #alarm: Alarm;
   readonly #casualties: Casualties;
@@ -108,6 +113,8 @@ export class Dispatcher {
     const batch = this.#flights.of(worker, message.batch);
     if (!batch) return;
     this.#flights.finish(batch);
+    // A failure takes no time to speak of: it must not make its worker look fast.
+    if (message.outcomes.some((outcome) => outcome.ok)) this.#slots.measure(batch, this.#clock.now());
     this.#ledger.cameBack(batch.items.length, message.computeMs);
     for (let i = 0; i < batch.items.length; i++) {
       const item = batch.items[i] as Item;
@@ -195,6 +202,7 @@ export class Dispatcher {
     const suspicious = this.quarantine.size > 0;
     for (let index = 0; index < request.inputs.length; index++) {
       const item = new Item(job, index, request.inputs[index], now);
+      if (request.key !== null && this.#slots.keyed) item.keyHash = hashKeyOf(request.key, index);
       job.items.push(item);
       if (!suspicious || this.#casualties.admit(item)) this.#backlog.push(item);
     }
@@ -252,4 +260,9 @@ export class Dispatcher {
     const next = deadlines.earliest();
     if (next !== null) this.#alarm.set(next);
   }
+}
+
+function hashKeyOf(key: string | readonly string[], index: number): number | null {
+  const own = typeof key === 'string' ? key : key[index];
+  return own === undefined ? null : hashKey(own);
 }

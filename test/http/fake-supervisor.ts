@@ -74,6 +74,7 @@ export function fakeSupervisor(parts: Partial<Supervisor> = {}): FakeSupervisor 
     },
     defaultModel: () => 'intents',
     userHeader: () => 'x-user-id',
+    routingHeader: () => null,
     resources: () => resourceReport(),
     memory: () => memoryReport(),
     cleanup: async () => {
