@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.js';
+import type { BalancerName } from '../config/types.js';
 import type { SupError } from '../errors.js';
 import type { PolicyDecision } from '../policy/decision.js';
-import type { Strategy } from './balancers.js';
 
 export interface DispatcherConfig {
   /** `intents@v1`, for messages. */
@@ -20,7 +20,7 @@ export interface DispatcherConfig {
   /** Whether a prediction may be run again when its worker went away. */
   idempotent: boolean;
   wedgeMs: number;
-  strategy: Strategy;
+  strategy: BalancerName;
 }
 
 export interface DispatcherDependencies {

@@ -5,6 +5,7 @@ import type { ChunkMessage, ResultMessage } from '../worker/protocol.js';
 import { Admission } from './admission.js';
 import { Alarm } from './alarm.js';
 import { Backlog } from './backlog.js';
+import { hashKey } from './balancers/consistent-hash.js';
 import { Casualties } from './casualties.js';
 import { Departures } from './departures.js';
 import type { Availability, DispatcherConfig, DispatcherDependencies, Leaving } from './dispatcher-contract.js';
@@ -30,9 +31,13 @@ const MAX_RETRY_AFTER_SECONDS = 60;
 export class Dispatcher {
   readonly quarantine: Quarantine;
   readonly #clock: Clock;
-  readonly #slots = new Slots();
   readonly #backlog = new Backlog();
   readonly #budget = new RetryBudget();
+  readonly #slots = new Slots({
+    now: () => this.#clock.now(),
+    queued: () => this.#backlog.ordinary,
+    oldest: () => this.#backlog.oldestOrdinary(),
+  });
   readonly #ledger = new Ledger(() => this.#config.model);
   readonly #alarm: Alarm;
   readonly #casualties: Casualties;
@@ -122,6 +127,8 @@ export class Dispatcher {
     const batch = this.#flights.of(worker, message.batch);
     if (!batch) return;
     this.#flights.finish(batch);
+    // A failure takes no time to speak of: it must not make its worker look fast.
+    if (message.outcomes.some((outcome) => outcome.ok)) this.#slots.measure(batch, this.#clock.now());
     this.#ledger.cameBack(batch.items.length, message.computeMs);
     this.#overload.cameBack(batch, message.computeMs, this.#clock.now());
     for (let i = 0; i < batch.items.length; i++) {
@@ -227,6 +234,7 @@ export class Dispatcher {
     const suspicious = this.quarantine.size > 0;
     for (let index = 0; index < request.inputs.length; index++) {
       const item = new Item(job, index, request.inputs[index], now);
+      if (request.key !== null && this.#slots.keyed) item.keyHash = hashKeyOf(request.key, index);
       job.items.push(item);
       if (!suspicious || this.#casualties.admit(item)) this.#backlog.push(item);
     }
@@ -288,4 +296,9 @@ export class Dispatcher {
     const next = deadlines.earliest();
     if (next !== null) this.#alarm.set(next);
   }
+}
+
+function hashKeyOf(key: string | readonly string[], index: number): number | null {
+  const own = typeof key === 'string' ? key : key[index];
+  return own === undefined ? null : hashKey(own);
 }

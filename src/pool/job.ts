@@ -12,6 +12,8 @@ export interface JobRequest {
   signal: AbortSignal | null;
   /** Where the answer to the one input goes as it comes; the result then has no output. */
   stream?: ChunkStream;
+  /** What `consistent_hash` keeps together: one for all inputs, or one for each; null: nothing is. */
+  key: string | readonly string[] | null;
   /** Called once, within `submit`, when no worker is there to take the job. */
   onWait?: () => void;
 }
@@ -94,6 +96,8 @@ export class Item {
   evictions = 0;
   /** Known only to those that the quarantine has or had to do with. */
   hash: string | null = null;
+  /** Of its key; null: it has none, or it does not matter. */
+  keyHash: number | null = null;
 
   constructor(
     readonly job: Job,
