@@ -9,7 +9,7 @@ import { hashKey } from './balancers/consistent-hash.js';
 import { Casualties } from './casualties.js';
 import { Departures } from './departures.js';
 import type { Availability, DispatcherConfig, DispatcherDependencies, Leaving } from './dispatcher-contract.js';
-import { cancelled, deadlinePassed } from './failures.js';
+import { cancelled, deadlinePassed, notLoaded } from './failures.js';
 import { Flights } from './flights.js';
 import { Item, Job, type JobRequest, type JobResult } from './job.js';
 import { type DispatcherStats, type Ending, Ledger } from './ledger.js';
@@ -183,18 +183,15 @@ export class Dispatcher {
   }
 
   /**
-   * `down`: what is queued fails at once with the error, and so does what comes. `loading`: the deadlines of what is queued
-   * stand still; whoever says so bounds it by saying something else.
+   * `down`: what is queued fails at once with the error, and so does what comes. `loading`: the time of what is queued stands still,
+   * and it fails when the load takes too long.
    */
   setAvailability(availability: Availability): void {
     if (this.#closed || (availability.kind === 'up' && this.#availability.kind === 'up')) return;
     this.#availability = availability;
     this.#overload.forget();
-    const queued = this.#backlog.items();
     if (availability.kind === 'down') this.#failQueued(availability.error);
-    else if (availability.kind === 'loading')
-      this.#ledger.deadlines.hold(new Set(queued.map((item) => item.job)), this.#clock.now());
-    else for (const item of queued) this.#thaw(item.job, this.#clock.now());
+    else this.#retime(this.#backlog.items().map((item) => item.job));
     this.#departures.schedule();
   }
 
@@ -239,8 +236,8 @@ export class Dispatcher {
       if (!suspicious || this.#casualties.admit(item)) this.#backlog.push(item);
     }
     if (job.pending === 0) return;
-    if (this.#availability.kind === 'loading') job.freeze(now);
-    else this.#time(job);
+    if (this.#availability.kind === 'loading') job.freeze(now, this.#availability.limitMs);
+    this.#time(job);
     this.#departures.schedule();
     if (this.#slots.active === 0) request.onWait?.();
   }
@@ -262,10 +259,29 @@ export class Dispatcher {
     this.#alarm.set(job.deadline);
   }
 
+  /** The time of these runs, or stands still while the model loads. */
+  #retime(jobs: readonly Job[]): void {
+    const now = this.#clock.now();
+    const { deadlines } = this.#ledger;
+    const availability = this.#availability;
+    if (availability.kind === 'loading')
+      deadlines.change(
+        jobs.filter((job) => !job.isFrozen),
+        (job) => job.freeze(now, availability.limitMs),
+      );
+    else
+      deadlines.change(
+        jobs.filter((job) => job.isFrozen),
+        (job) => job.thaw(now),
+      );
+    const next = deadlines.earliest();
+    if (next !== null) this.#alarm.set(next);
+  }
+
   #thaw(job: Job, now: number): void {
-    if (job.frozenAt === null) return;
-    job.thaw(now);
-    this.#time(job);
+    if (!job.isFrozen) return;
+    this.#ledger.deadlines.change([job], () => job.thaw(now));
+    this.#alarm.set(job.deadline);
   }
 
   #requeue(item: Item): void {
@@ -273,7 +289,7 @@ export class Dispatcher {
     item.batch = null;
     item.job.flowedAt = null;
     item.job.request.stream?.restart();
-    if (this.#availability.kind === 'loading') this.#ledger.deadlines.hold([item.job], this.#clock.now());
+    this.#retime([item.job]);
     this.#backlog.pushFront(item);
   }
 
@@ -289,7 +305,12 @@ export class Dispatcher {
     const { deadlines } = this.#ledger;
     for (let job = deadlines.takeExpired(now); job; job = deadlines.takeExpired(now))
       if (job.extend(now)) this.#time(job);
-      else this.#settleRest(job, 'expired', (item) => deadlinePassed(this.#config.model, item));
+      else {
+        const { isFrozen } = job;
+        this.#settleRest(job, 'expired', (item) =>
+          isFrozen ? notLoaded(this.#config.model, now - job.submittedAt) : deadlinePassed(this.#config.model, item),
+        );
+      }
     this.#flights.giveUpWedged(now);
     this.#overload.check(now);
     if (this.#backlog.size > 0) this.#departures.schedule();

@@ -223,13 +223,30 @@ describe('deadlines', () => {
     expect(bench.dispatcher.quarantine.list()).toMatchObject([{ strikes: 1, quarantined: false }]);
   });
 
+  it('end with 503 where the load takes longer than a request may wait, and run on from where they were else', async () => {
+    const bench = new Bench();
+    bench.dispatcher.setAvailability({ kind: 'loading', limitMs: 5000 });
+    const early = bench.send(['a']);
+    bench.advance(3000);
+    const late = bench.send(['b']);
+    bench.advance(1999);
+    expect(bench.dispatcher.stats().queued).toBe(2);
+    bench.advance(1);
+    expect(brief(await early)).toEqual(['SUP_NOT_READY']);
+    bench.dispatcher.setAvailability({ kind: 'up' });
+    bench.advance(999);
+    expect(bench.dispatcher.stats().queued).toBe(1);
+    bench.advance(1);
+    expect(brief(await late)).toEqual(['SUP_DEADLINE']);
+  });
+
   it('stand still while a model loads, and go on after that', async () => {
     const bench = new Bench();
-    bench.dispatcher.setAvailability({ kind: 'loading' });
+    bench.dispatcher.setAvailability({ kind: 'loading', limitMs: 300_000 });
     const early = bench.send(['a']);
     bench.advance(5000);
     const late = bench.send(['b']);
-    bench.dispatcher.setAvailability({ kind: 'loading' });
+    bench.dispatcher.setAvailability({ kind: 'loading', limitMs: 300_000 });
     bench.advance(5000);
     bench.dispatcher.setAvailability({ kind: 'up' });
     bench.advance(999);
@@ -242,7 +259,7 @@ describe('deadlines', () => {
     const bench = new Bench();
     const reply = bench.send(['a']);
     bench.advance(900);
-    bench.dispatcher.setAvailability({ kind: 'loading' });
+    bench.dispatcher.setAvailability({ kind: 'loading', limitMs: 300_000 });
     bench.advance(60_000);
     bench.dispatcher.setAvailability({ kind: 'up' });
     bench.advance(99);

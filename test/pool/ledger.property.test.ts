@@ -199,7 +199,8 @@ const ACTS: Record<string, (world: World, n: number, m: number) => unknown> = {
     const past = nth(world.past, n);
     if (past) world.reply(past.worker, past.message);
   },
-  load: (world, n) => world.bench.dispatcher.setAvailability({ kind: n === 0 ? 'loading' : 'up' }),
+  load: (world, n) =>
+    world.bench.dispatcher.setAvailability(n === 0 ? { kind: 'loading', limitMs: 50 } : { kind: 'up' }),
 };
 
 it('every input settles exactly once, whatever happens to its client, its deadline and its workers', async () => {
