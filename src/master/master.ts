@@ -160,6 +160,7 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     stream: (request) => predictions.stream(request),
     defaultModel: () => predictions.nameOfDefault(),
     userHeader: (model) => predictions.userHeader(model),
+    routingHeader: (model) => predictions.routingHeader(model),
     resources: () => resources.report(),
     memory: () => resources.memory(),
     cleanup: () => resources.cleanUp(),

@@ -78,6 +78,7 @@ export function fakeSupervisor(parts: Partial<Supervisor> = {}): FakeSupervisor 
     stream: async (request) => fakeStream(request, [request.input]),
     defaultModel: () => 'intents',
     userHeader: () => 'x-user-id',
+    routingHeader: () => null,
     resources: () => resourceReport(),
     memory: () => memoryReport(),
     cleanup: async () => {
