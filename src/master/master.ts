@@ -5,6 +5,7 @@ import { Acts } from './acts.js';
 import { Configs } from './configs.js';
 import { Core } from './core.js';
 import { describe } from './describe.js';
+import { healthOf } from './health.js';
 import { type Home, prepareHome } from './home.js';
 import { killLeftovers } from './leftovers.js';
 import { Listeners } from './listeners.js';
@@ -126,25 +127,7 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
       ended = resolve;
     }),
     registry,
-    health: () => {
-      const apps = registry.apps.flatMap((app) =>
-        app.rows().map((row) => ({
-          ...row,
-          ended: app.endedWith() === 0,
-          served: app.serves(row.version) || row.state !== 'stopped',
-        })),
-      );
-      return {
-        ok: apps.every((row) => row.min === 0 || row.ready > 0 || row.ended || row.state === 'idle' || !row.served),
-        apps: apps.map(({ name, version, state: appState, ready, desired }) => ({
-          name,
-          version,
-          state: appState,
-          ready,
-          desired,
-        })),
-      };
-    },
+    health: () => healthOf(registry.apps),
     list: () => registry.apps.flatMap((app) => app.rows()),
     apply: (file, options) => refuseWhenEnding().apply(file, options),
     act: (verb, target) => refuseWhenEnding().act(verb, target),
