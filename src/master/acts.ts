@@ -84,6 +84,9 @@ export class Acts {
         return app.recycle(worker, version);
       case 'delete':
         return this.deps.registry.remove(this.#entryOf({ app, version, worker }));
+      case 'load':
+      case 'unload':
+        throw new SupError('SUP_BAD_REQUEST', `${verb} is not there yet`);
     }
   }
 

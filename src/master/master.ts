@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { systemClock } from '../clock.js';
 import { loadOrCreateToken } from '../control/auth.js';
 import { SupError } from '../errors.js';
+import { ModelHistory } from '../metrics/model-history.js';
 import { Hooks } from '../monitor/hooks.js';
 import { Acts } from './acts.js';
 import { updateQueues } from './availability.js';
@@ -152,6 +153,7 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     ended();
   };
 
+  const modelHistory = new ModelHistory(clock.now());
   const startedAtMs = clock.wall();
   const master: Master = {
     version: packageVersion(),
@@ -187,6 +189,8 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     predict: (request: PredictRequest) => predictions.predict(request),
     defaultModel: () => predictions.nameOfDefault(),
     userHeader: (model) => predictions.userHeader(model),
+    models: () => [],
+    modelWindow: (seconds) => modelHistory.over(seconds, clock.now()),
     resources: () => resources.report(),
     memory: () => resources.memory(),
     cleanup: () => resources.cleanUp(),

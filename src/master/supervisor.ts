@@ -2,7 +2,9 @@
  * What the control plane, the inference server and embedders may ask of a running master. The shapes of rows and reports are
  * the contract that the CLI and outside tools rely on.
  */
+import type { ModelWindow } from '../metrics/model-history.js';
 import type { WorkerState } from '../worker/state.js';
+import type { ModelStatus } from './model-status.js';
 import type { CleanupReport, MemoryReport, ResourceReport, Sizing, WorkerResources } from './resource-reports.js';
 
 export type * from './resource-reports.js';
@@ -62,7 +64,7 @@ export interface Decision {
   numbers: Record<string, number | string | null>;
 }
 
-export type Verb = 'start' | 'stop' | 'restart' | 'reload' | 'recycle' | 'delete';
+export type Verb = 'start' | 'stop' | 'restart' | 'reload' | 'recycle' | 'delete' | 'load' | 'unload';
 
 /** How one app came out of an act. */
 export interface ActResult {
@@ -148,6 +150,10 @@ export interface Supervisor {
   defaultModel(): string;
   /** The header that carries the user of a request to this model (lower case), or null. */
   userHeader(model: string): string | null;
+  /** Each version of each model, in the order of the configuration. */
+  models(): ModelStatus[];
+  /** What all of them did in the last so many seconds, at most an hour. */
+  modelWindow(seconds: number): ModelWindow;
   /** What the box and every worker use, how it develops, and what to do about it. */
   resources(): ResourceReport;
   memory(): MemoryReport;

@@ -8,6 +8,7 @@ import type {
   Supervisor,
   SupervisorEvent,
 } from '../../src/master/supervisor.js';
+import { modelStatus, modelWindow } from '../support/model-reports.js';
 import { cleanupReport, memoryReport, resourceReport } from '../support/reports.js';
 
 export interface FakeSupervisor extends Supervisor {
@@ -74,6 +75,11 @@ export function fakeSupervisor(parts: Partial<Supervisor> = {}): FakeSupervisor 
     },
     defaultModel: () => 'intents',
     userHeader: () => 'x-user-id',
+    models: () => [modelStatus('v1', { default: false, share: 0 }), modelStatus('v2')],
+    modelWindow: (seconds) => {
+      calls.push(`window ${seconds}`);
+      return modelWindow({ window_seconds: seconds, observed_seconds: seconds });
+    },
     resources: () => resourceReport(),
     memory: () => memoryReport(),
     cleanup: async () => {
