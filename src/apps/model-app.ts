@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js';
 import type { ModelAppConfig } from '../config/schema.js';
+import { servedVersions } from '../config/versions.js';
 import { SupError } from '../errors.js';
 import { Dispatcher, type DispatcherConfig } from '../pool/dispatcher.js';
 import type { PoolEvents } from '../pool/pool.js';
@@ -54,6 +55,10 @@ export function modelParts(
       await Promise.all([...dispatchers.values()].map((each) => each.emptied()));
     },
     versions: (of) => (of as ModelAppConfig).versions.map((v) => v.version),
+    served(of) {
+      const { versions, versionPolicy } = of as ModelAppConfig;
+      return servedVersions(versions, versionPolicy).map((v) => v.version);
+    },
     async open() {},
     close() {},
     work: (version) => modelWork(dispatcher(version as string), () => config, onWedged),
@@ -135,6 +140,8 @@ function dispatcherConfig(config: ModelAppConfig, version: string): DispatcherCo
     timeoutMs: config.timeoutMs,
     batching: config.batching,
     queueMax: config.queue.max,
+    ageingMs: config.queue.ageingMs,
+    shedding: config.queue.shedding,
     idempotent: config.idempotent,
     wedgeMs: config.health.wedgeMs,
     strategy: 'least_connections',

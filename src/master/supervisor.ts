@@ -7,6 +7,7 @@ import type { WorkerState } from '../worker/state.js';
 import type { ModelStatus } from './model-status.js';
 import type { CleanupReport, MemoryReport, ResourceReport, Sizing, WorkerResources } from './resource-reports.js';
 
+export type * from './model-status.js';
 export type * from './resource-reports.js';
 
 export type AppState = 'starting' | 'online' | 'degraded' | 'idle' | 'stopping' | 'stopped' | 'failed';
@@ -139,6 +140,10 @@ export interface Supervisor {
   scale(target: string, size: string): Promise<ActReport>;
   /** Rows of the target's apps. @throws SupError SUP_NO_SUCH_TARGET */
   describe(target: string): AppDetail[];
+  /** Every version of every model. */
+  models(): ModelStatus[];
+  /** What all of them together did in the last so many seconds, at most an hour. */
+  modelWindow(seconds: number): ModelWindow;
   decisions(filter: { policy?: string; subject?: string; limit?: number }): Decision[];
   /** Last lines, oldest first. @throws SupError SUP_NO_SUCH_TARGET */
   logs(target: string, options: { lines: number; since: Date | null }): Promise<LogLine[]>;
@@ -150,10 +155,6 @@ export interface Supervisor {
   defaultModel(): string;
   /** The header that carries the user of a request to this model (lower case), or null. */
   userHeader(model: string): string | null;
-  /** Each version of each model, in the order of the configuration. */
-  models(): ModelStatus[];
-  /** What all of them did in the last so many seconds, at most an hour. */
-  modelWindow(seconds: number): ModelWindow;
   /** What the box and every worker use, how it develops, and what to do about it. */
   resources(): ResourceReport;
   memory(): MemoryReport;

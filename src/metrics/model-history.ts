@@ -55,6 +55,8 @@ export class ModelHistory {
     const counters = new Map<string, Record<Key, number>>();
     for (const model of models) {
       const subject = `${model.name}@${model.version}`;
+      // While an app takes over from another one there are two: the first is the one that serves.
+      if (counters.has(subject)) continue;
       const turn = turnOf(this.#turns.get(subject), model.instances.target);
       turns.set(subject, turn);
       counters.set(subject, { ...model.inputs, ...model.loads, scale_ups: turn.ups, scale_downs: turn.downs });

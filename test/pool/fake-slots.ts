@@ -7,8 +7,10 @@ export const CONFIG: DispatcherConfig = {
   model: 'echo@v1',
   concurrency: 1,
   timeoutMs: 1000,
-  batching: { maxSize: 4, maxDelayMs: 0 },
+  batching: { maxSize: 4, maxDelayMs: 0, preferred: [] },
   queueMax: 100,
+  ageingMs: 0,
+  shedding: false,
   idempotent: true,
   wedgeMs: 500,
   strategy: 'least_connections',
@@ -48,17 +50,16 @@ export class Bench {
   readonly clock = new ManualClock();
   readonly decisions: PolicyDecision[] = [];
   readonly dispatcher: Dispatcher;
+  readonly config: DispatcherConfig;
   readonly #deferred: (() => void)[] = [];
 
   constructor(config: Partial<DispatcherConfig> = {}) {
-    this.dispatcher = new Dispatcher(
-      { ...CONFIG, ...config },
-      {
-        clock: this.clock,
-        defer: (callback) => this.#deferred.push(callback),
-        onDecision: (decision) => this.decisions.push(decision),
-      },
-    );
+    this.config = { ...CONFIG, ...config };
+    this.dispatcher = new Dispatcher(this.config, {
+      clock: this.clock,
+      defer: (callback) => this.#deferred.push(callback),
+      onDecision: (decision) => this.decisions.push(decision),
+    });
   }
 
   /** Ends the turn of the event loop, and those that its callbacks ask for. */

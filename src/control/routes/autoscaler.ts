@@ -76,7 +76,7 @@ function find(models: readonly ModelStatus[], given: { model_name?: unknown; ver
   if (typeof name !== 'string' || name === '') throw badRequest("'model_name' must be the name of a model");
   if (version !== null && (typeof version !== 'string' || version === ''))
     throw badRequest("'version' must be the name of a version");
-  const versions = models.filter((model) => model.name === name).map((model) => model.version);
+  const versions = [...new Set(models.filter((model) => model.name === name).map((model) => model.version))];
   if (versions.length === 0) {
     const names = [...new Set(models.map((model) => model.name))];
     const there = names.length > 0 ? `; there are: ${names.join(', ')}` : '; no model is configured';
