@@ -24,7 +24,7 @@ export function statsReport(models: readonly ModelStatus[]) {
       load_failures: total(models, (model) => model.loads.failures),
       cold_starts: coldStarts,
       hits,
-      hit_rate: share(hits, hits + coldStarts),
+      hit_rate: round(share(hits, hits + coldStarts)),
       memory_bytes: known(models, (model) => model.memory_bytes),
       gpu_memory_bytes: known(models, (model) => model.gpu_memory_bytes),
     },

@@ -57,7 +57,7 @@ export class ModelHistory {
       const subject = `${model.name}@${model.version}`;
       // While an app takes over from another one there are two: the first is the one that serves.
       if (counters.has(subject)) continue;
-      const turn = turnOf(this.#turns.get(subject), model.instances.target);
+      const turn = turnOf(this.#turns.get(subject), model.instances);
       turns.set(subject, turn);
       counters.set(subject, { ...model.inputs, ...model.loads, scale_ups: turn.ups, scale_downs: turn.downs });
     }
@@ -71,9 +71,8 @@ export class ModelHistory {
   }
 }
 
-/** The size that a model begins with is no step up. */
-function turnOf(before: Turns | undefined, target: number): Turns {
-  if (before === undefined) return { target, ups: 0, downs: 0 };
-  const { ups, downs } = before;
-  return { target, ups: ups + (target > before.target ? 1 : 0), downs: downs + (target < before.target ? 1 : 0) };
+/** A model begins at its least size: what it has beyond that when it is seen first was one step up. */
+function turnOf(before: Turns | undefined, { target, min }: ModelStatus['instances']): Turns {
+  const { ups, downs, target: from } = before ?? { target: min, ups: 0, downs: 0 };
+  return { target, ups: ups + (target > from ? 1 : 0), downs: downs + (before && target < from ? 1 : 0) };
 }

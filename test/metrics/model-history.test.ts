@@ -26,7 +26,7 @@ it('adds up what all versions of all models counted', () => {
 it('counts each time that the wanted size of a model went up or down', () => {
   const history = new ModelHistory(0);
   const targets: [v1: number, v2: number][] = [
-    [2, 0],
+    [1, 0],
     [3, 0],
     [5, 1],
     [1, 1],
@@ -39,4 +39,13 @@ it('counts each time that the wanted size of a model went up or down', () => {
     );
   expect(history.over(60, 5000)).toMatchObject({ scale_ups: 3, scale_downs: 2 });
   expect(history.over(2, 5000)).toMatchObject({ scale_ups: 0, scale_downs: 2 });
+});
+
+it('counts a model that is seen first when it is loaded already', () => {
+  const history = new ModelHistory(0);
+  history.tick(
+    [modelStatus('v1', { instances: { target: 1, min: 0 } }), modelStatus('v2', { instances: { target: 0 } })],
+    1000,
+  );
+  expect(history.over(60, 1000)).toMatchObject({ scale_ups: 1, scale_downs: 0 });
 });
