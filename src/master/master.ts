@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { systemClock } from '../clock.js';
 import { loadOrCreateToken } from '../control/auth.js';
 import { SupError } from '../errors.js';
+import { ModelHistory } from '../metrics/model-history.js';
 import { ModelRuntime } from '../models/runtime.js';
 import { Hooks } from '../monitor/hooks.js';
 import { Acts } from './acts.js';
@@ -121,6 +122,8 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     },
   });
   const predictions = new Predictions(registry, clock, runtime);
+  const modelHistory = new ModelHistory(clock.now());
+  const seeModels = (now: number) => modelHistory.tick(runtime.status(), now);
   const observation = new Observation({
     clock,
     home: home.dir,
@@ -128,7 +131,10 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     decisions,
     hooks,
     warn,
-    sampled: (at) => runtime.sampled(at),
+    sampled: (at) => {
+      runtime.sampled(at);
+      seeModels(at);
+    },
     evict: (pool, reason) => runtime.evict(pool, reason),
   });
   const { resources } = observation;
@@ -230,6 +236,11 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     defaultModel: () => predictions.nameOfDefault(),
     userHeader: (model) => predictions.userHeader(model),
     routingHeader: (model) => predictions.routingHeader(model),
+    modelWindow: (seconds) => {
+      // Up to now, and not to the last tick only.
+      seeModels(clock.now());
+      return modelHistory.over(seconds, clock.now());
+    },
     resources: () => resources.report(),
     memory: () => resources.memory(),
     cleanup: () => resources.cleanUp(),

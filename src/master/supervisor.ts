@@ -2,6 +2,7 @@
  * What the control plane, the inference server and embedders may ask of a running master. The shapes of rows and reports are
  * the contract that the CLI and outside tools rely on.
  */
+import type { ModelWindow } from '../metrics/model-history.js';
 import type { WorkerState } from '../worker/state.js';
 import type { ModelStatus } from './model-status.js';
 import type { CleanupReport, MemoryReport, ResourceReport, Sizing, WorkerResources } from './resource-reports.js';
@@ -163,6 +164,8 @@ export interface Supervisor {
   describe(target: string): AppDetail[];
   /** Every version of every model. */
   models(): ModelStatus[];
+  /** What all of them together did in the last so many seconds, at most an hour. */
+  modelWindow(seconds: number): ModelWindow;
   decisions(filter: { policy?: string; subject?: string; limit?: number }): Decision[];
   /** Last lines, oldest first. @throws SupError SUP_NO_SUCH_TARGET */
   logs(target: string, options: { lines: number; since: Date | null }): Promise<LogLine[]>;

@@ -10,6 +10,7 @@ import type {
   Supervisor,
   SupervisorEvent,
 } from '../../src/master/supervisor.js';
+import { modelStatus, modelWindow } from '../support/model-reports.js';
 import { cleanupReport, memoryReport, resourceReport } from '../support/reports.js';
 
 export interface FakeSupervisor extends Supervisor {
@@ -40,7 +41,6 @@ export function fakeSupervisor(parts: Partial<Supervisor> = {}): FakeSupervisor 
     home: '/nowhere',
     health: () => ({ ok: true, apps: [{ name: 'web', version: null, state: 'online', ready: 2, desired: 2 }] }),
     list: () => [row('web')],
-    models: () => [],
     apply: (file, options) => note('apply', file, options ?? {}),
     act: (verb, target) => note('act', verb, target),
     scale: (target, size) => note('scale', target, size),
@@ -79,6 +79,11 @@ export function fakeSupervisor(parts: Partial<Supervisor> = {}): FakeSupervisor 
     defaultModel: () => 'intents',
     userHeader: () => 'x-user-id',
     routingHeader: () => null,
+    models: () => [modelStatus('v1', { default: false, share: 0 }), modelStatus('v2')],
+    modelWindow: (seconds) => {
+      calls.push(`window ${seconds}`);
+      return modelWindow({ window_seconds: seconds, observed_seconds: seconds });
+    },
     resources: () => resourceReport(),
     memory: () => memoryReport(),
     cleanup: async () => {
