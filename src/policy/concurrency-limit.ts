@@ -10,6 +10,8 @@ const MIN_GRADIENT = 0.5;
 /** Fewer say little about a latency. */
 const MIN_SAMPLES = 4;
 const MIN_WINDOW_MS = 20;
+/** How much it grows, in roots of itself. It is also how far it lies above what is wanted: by 8 % at 10, by 2 % at 200. */
+const SLACK = 0.25;
 /** Of the long-term averages, for each sample. */
 const WEIGHT = 0.05;
 /** How fast the fastest answer of late is forgotten. */
@@ -75,7 +77,7 @@ export class ConcurrencyLimit {
   #adjust(shortMs: number, admitted: number): void {
     const gradient = this.#gradient(shortMs);
     // A limit that nobody reaches is not proved right by short waits: it does not grow.
-    const slack = gradient < 1 || 2 * admitted >= this.#limit ? Math.sqrt(this.#limit) : 0;
+    const slack = gradient < 1 || 2 * admitted >= this.#limit ? SLACK * Math.sqrt(this.#limit) : 0;
     this.#limit = Math.max(1, this.#limit * gradient + slack);
   }
 
