@@ -22,6 +22,8 @@ export type { DispatcherStats } from './ledger.js';
 export type { Slot } from './slots.js';
 
 const MAX_RETRY_AFTER_SECONDS = 60;
+/** A hundred thousand that expire at once must not hold up everybody else. */
+const EXPIRED_PER_TURN = 1000;
 
 /**
  * The predictions of one model version: they queue here, leave in batches, and each ends exactly once. It knows workers only as
@@ -269,8 +271,11 @@ export class Dispatcher {
   #onTime(): void {
     const now = this.#clock.now();
     const { deadlines } = this.#ledger;
-    for (let job = deadlines.takeExpired(now); job; job = deadlines.takeExpired(now))
+    for (let settled = 0; settled < EXPIRED_PER_TURN; settled++) {
+      const job = deadlines.takeExpired(now);
+      if (!job) break;
       this.#settleRest(job, 'expired', (item) => deadlinePassed(this.#config.model, item));
+    }
     this.#flights.giveUpWedged(now);
     this.#overload.check(now);
     if (this.#backlog.size > 0) this.#departures.schedule();

@@ -3,6 +3,18 @@ import type { Item } from './job.js';
 
 /** What callers are told, in one place. */
 
+/**
+ * For what is the order of the day under load. Nobody reads where it was made, and a stack costs more than all else that happens to
+ * a refused request.
+ */
+function everyday(...args: ConstructorParameters<typeof SupError>): SupError {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  const error = new SupError(...args);
+  Error.stackTraceLimit = stackTraceLimit;
+  return error;
+}
+
 export function workerDied(
   model: string,
   worker: string,
@@ -33,7 +45,7 @@ export function workerDied(
 
 export function deadlinePassed(model: string, item: Item): SupError {
   const where = item.batch ? `it was running on ${item.batch.owner.slot.worker}` : 'it was still queued';
-  return new SupError('SUP_DEADLINE', `no answer from ${model} within ${item.job.timeoutMs / 1000} s; ${where}`, {
+  return everyday('SUP_DEADLINE', `no answer from ${model} within ${item.job.timeoutMs / 1000} s; ${where}`, {
     model,
     timeout_ms: item.job.timeoutMs,
     running: item.batch !== null,
@@ -41,7 +53,7 @@ export function deadlinePassed(model: string, item: Item): SupError {
 }
 
 export function cancelled(model: string): SupError {
-  return new SupError('SUP_CANCELLED', `the client of ${model} went away`, { model });
+  return everyday('SUP_CANCELLED', `the client of ${model} went away`, { model });
 }
 
 export function quarantined(model: string, remainingMs: number): SupError {
@@ -61,7 +73,7 @@ export function modelError(model: string, worker: string, name: string, message:
 }
 
 export function queueFull(model: string, queued: number, limit: number, retryAfterSeconds: number): SupError {
-  return new SupError('SUP_QUEUE_FULL', `${model} has ${queued} inputs queued; its limit is ${limit}`, {
+  return everyday('SUP_QUEUE_FULL', `${model} has ${queued} inputs queued; its limit is ${limit}`, {
     model,
     queued,
     limit,
@@ -70,7 +82,7 @@ export function queueFull(model: string, queued: number, limit: number, retryAft
 }
 
 export function overloaded(model: string, retryAfterSeconds: number): SupError {
-  return new SupError('SUP_OVERLOADED', `more comes for ${model} than its workers can answer in time`, {
+  return everyday('SUP_OVERLOADED', `more comes for ${model} than its workers can answer in time`, {
     model,
     retry_after_seconds: retryAfterSeconds,
   });
