@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js';
 import type { ModelAppConfig } from '../config/schema.js';
+import { servedVersions } from '../config/versions.js';
 import { SupError } from '../errors.js';
 import { Dispatcher, type DispatcherConfig } from '../pool/dispatcher.js';
 import type { PoolEvents } from '../pool/pool.js';
@@ -54,6 +55,10 @@ export function modelParts(
       await Promise.all([...dispatchers.values()].map((each) => each.emptied()));
     },
     versions: (of) => (of as ModelAppConfig).versions.map((v) => v.version),
+    served(of) {
+      const { versions, versionPolicy } = of as ModelAppConfig;
+      return servedVersions(versions, versionPolicy).map((v) => v.version);
+    },
     async open() {},
     close() {},
     work: (version) => modelWork(dispatcher(version as string), () => config, onWedged),
@@ -84,6 +89,7 @@ export function modelParts(
 }
 
 function modelWork(dispatcher: Dispatcher, config: () => ModelAppConfig, onWedged: OnWedged): Work {
+  const streaming = new WeakSet<Worker>();
   return {
     get mode() {
       return config().isolation;
@@ -99,7 +105,9 @@ function modelWork(dispatcher: Dispatcher, config: () => ModelAppConfig, onWedge
     admit(worker) {
       dispatcher.add({
         worker: worker.id,
+        place: worker.slot,
         domain: worker.domain,
+        streams: streaming.has(worker),
         send: (message) => worker.send(message),
         wedged: (reason) => onWedged(worker, reason),
       });
@@ -114,6 +122,11 @@ function modelWork(dispatcher: Dispatcher, config: () => ModelAppConfig, onWedge
     },
     lost: (worker, fault) => dispatcher.remove(worker.id, fault === 'worker' ? 'dead-own-fault' : 'dead-by-supervisor'),
     message(worker, message) {
+      if (message.type === 'chunk') dispatcher.chunk(worker.id, message);
+      if (message.type === 'loaded') {
+        if (message.info.streams) streaming.add(worker);
+        else streaming.delete(worker);
+      }
       if (message.type !== 'result') return;
       worker.requests += message.outcomes.length;
       dispatcher.result(worker.id, message);
@@ -139,7 +152,7 @@ function dispatcherConfig(config: ModelAppConfig, version: string): DispatcherCo
     shedding: config.queue.shedding,
     idempotent: config.idempotent,
     wedgeMs: config.health.wedgeMs,
-    strategy: 'least_connections',
+    strategy: config.routing.strategy,
   };
 }
 

@@ -6,6 +6,7 @@ import { type Gate, hostGuard } from '../http/host-guard.js';
 import { type ListeningServer, listenTcp } from '../http/listen.js';
 import { reportToStderr } from '../http/report.js';
 import type { Supervisor } from '../master/supervisor.js';
+import { generateRoutes } from './open-inference/generate.js';
 import { predictRoutes } from './predict.js';
 
 export interface InferenceOptions {
@@ -29,6 +30,7 @@ export async function listenInference(options: InferenceOptions): Promise<Listen
   const { supervisor, host, port, maxBodyBytes, onError = reportToStderr } = options;
   const http = createHttpApp({ gate: gateOf(options), maxBodyBytes, onError });
   predictRoutes(http.app, supervisor);
+  generateRoutes(http.app, supervisor);
   http.app.route({
     method: ['GET', 'HEAD'],
     url: '/health',

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { systemClock } from '../clock.js';
 import { loadOrCreateToken } from '../control/auth.js';
 import { SupError } from '../errors.js';
+import { ModelRuntime } from '../models/runtime.js';
 import { Hooks } from '../monitor/hooks.js';
 import { Acts } from './acts.js';
 import { updateQueues } from './availability.js';
@@ -20,7 +21,7 @@ import { Observation } from './observation.js';
 import { Plugins } from './plugins.js';
 import { Predictions } from './predictions.js';
 import { Registry } from './registry.js';
-import { StateFile } from './state-file.js';
+import { LearnedFile, StateFile } from './state-file.js';
 import type { PredictRequest, Supervisor } from './supervisor.js';
 import { selectTargets } from './targets.js';
 import { trackedActs } from './tracked-acts.js';
@@ -62,7 +63,9 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
   const { token, warnings } = loadOrCreateToken(home.dir);
   const stateFile = new StateFile(home.dir);
   const { state, warnings: stateWarnings } = stateFile.read();
-  for (const text of [...warnings, ...stateWarnings]) warn(text);
+  const learnedFile = new LearnedFile(home.dir);
+  const { state: learned, warnings: learnedWarnings } = learnedFile.read();
+  for (const text of [...warnings, ...stateWarnings, ...learnedWarnings]) warn(text);
 
   const guard = new Guard(home.dir);
   const decisions = new DecisionLog(clock);
@@ -72,7 +75,20 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
   decisions.onDecision((decision) => hooks.decision(decision));
   decisions.onDecision((d) => log.info({ policy: d.policy, ...d.numbers }, `${d.subject}: ${d.action}: ${d.reason}`));
 
-  const waking = { decisions, warn };
+  const runtime: ModelRuntime = new ModelRuntime({
+    clock,
+    apps: () => registry.everything,
+    decided: (subject, policy, decision) => decisions.add(subject, policy, decision),
+    warn,
+    room: () => observation.box.room(),
+    pressure: () => observation.box.level,
+    changed: (app) => {
+      updateQueues(app, runtime);
+      events.appChanged(app);
+    },
+    learned: learned.models,
+    learn: (models) => learnedFile.write({ models }),
+  });
   const registry: Registry = new Registry({
     clock,
     random: Math.random,
@@ -82,6 +98,7 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     workersDir: WORKERS_DIR,
     pins: state.pins,
     warn,
+    life: runtime,
     hasRoom: (bytes) => observation.box.hasRoom(bytes),
     events: {
       decided: (subject, policy, decision) => decisions.add(subject, policy, decision),
@@ -92,27 +109,43 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
         // Before its first request: what it begins with is not what it was asked to do.
         if (worker.state === 'ready' && from === 'starting' && worker.limits.maxMemoryBytes !== null)
           observation.sampling.lookAt(worker);
-        updateQueues(entry.app, waking);
+        runtime.workerChanged(entry.app, worker);
+        updateQueues(entry.app, runtime);
         if (events.appChanged(entry.app) === 'online') registry.unblock(entry.app.name);
       },
     },
     changed: (app) => {
-      updateQueues(app, waking);
+      runtime.appChanged(app);
+      updateQueues(app, runtime);
       events.appChanged(app);
     },
   });
-  const predictions = new Predictions(registry, () => clock.now(), waking);
-  const observation = new Observation({ clock, home: home.dir, apps: () => registry.apps, decisions, hooks, warn });
+  const predictions = new Predictions(registry, clock, runtime);
+  const observation = new Observation({
+    clock,
+    home: home.dir,
+    apps: () => registry.apps,
+    decisions,
+    hooks,
+    warn,
+    sampled: (at) => runtime.sampled(at),
+    evict: (pool, reason) => runtime.evict(pool, reason),
+  });
   const { resources } = observation;
   const logs = new LogReader(registry);
   const configs = new Configs(() => new Set(registry.entries.map((entry) => entry.file)));
   const settle = () => {
     const { ruling } = configs.ruling();
-    if (ruling) observation.configure(ruling);
+    if (ruling) {
+      observation.configure(ruling);
+      runtime.configure(ruling);
+    }
     stateFile.write({
       configs: configs.list().map(({ file, hash }) => ({ file, hash })),
       pins: Object.fromEntries(
-        registry.apps.filter((app) => app.pinned !== null).map((app) => [app.name, app.pinned as number]),
+        registry.apps.flatMap((app) =>
+          [...app.pins].map(([version, size]) => [version === null ? app.name : `${app.name}@${version}`, size]),
+        ),
       ),
     });
   };
@@ -143,6 +176,7 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     log.info(`ending: ${reason}`);
     await registry.retire();
     observation.close();
+    runtime.close();
     await listeners.close();
     await Promise.all(registry.entries.map((entry) => entry.log.close()));
     await guard.close();
@@ -162,9 +196,15 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     }),
     registry,
     health: () => {
-      const apps = registry.apps.flatMap((app) => app.rows().map((row) => ({ ...row, ended: app.endedWith() === 0 })));
+      const apps = registry.apps.flatMap((app) =>
+        app.rows().map((row) => ({
+          ...row,
+          ended: app.endedWith() === 0,
+          served: app.serves(row.version) || row.state !== 'stopped',
+        })),
+      );
       return {
-        ok: apps.every((row) => row.min === 0 || row.ready > 0 || row.ended),
+        ok: apps.every((row) => row.min === 0 || row.ready > 0 || row.ended || row.state === 'idle' || !row.served),
         apps: apps.map(({ name, version, state: appState, ready, desired }) => ({
           name,
           version,
@@ -180,13 +220,16 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     scale: (target, size) => refuseWhenEnding().scale(target, size),
     describe: (target) =>
       selectTargets(registry.apps, target).flatMap((s) => describe(s, registry, decisions, resources)),
+    models: () => runtime.status(),
     decisions: (filter) => decisions.list(filter),
     logs: (target, options) => logs.tail(target, options),
     followLogs: (target, onLine) => logs.follow(target, onLine),
     onEvent: (listener) => events.on(listener),
     predict: (request: PredictRequest) => predictions.predict(request),
+    stream: (request) => predictions.stream(request),
     defaultModel: () => predictions.nameOfDefault(),
     userHeader: (model) => predictions.userHeader(model),
+    routingHeader: (model) => predictions.routingHeader(model),
     resources: () => resources.report(),
     memory: () => resources.memory(),
     cleanup: () => resources.cleanUp(),

@@ -3,8 +3,10 @@
  * the contract that the CLI and outside tools rely on.
  */
 import type { WorkerState } from '../worker/state.js';
+import type { ModelStatus } from './model-status.js';
 import type { CleanupReport, MemoryReport, ResourceReport, Sizing, WorkerResources } from './resource-reports.js';
 
+export type * from './model-status.js';
 export type * from './resource-reports.js';
 
 export type AppState = 'starting' | 'online' | 'degraded' | 'idle' | 'stopping' | 'stopped' | 'failed';
@@ -62,7 +64,7 @@ export interface Decision {
   numbers: Record<string, number | string | null>;
 }
 
-export type Verb = 'start' | 'stop' | 'restart' | 'reload' | 'recycle' | 'delete';
+export type Verb = 'start' | 'stop' | 'restart' | 'reload' | 'recycle' | 'delete' | 'load' | 'unload';
 
 /** How one app came out of an act. */
 export interface ActResult {
@@ -101,6 +103,8 @@ export interface PredictRequest {
   /** Overrides the app's `timeout` downwards or upwards; null: the app's. */
   timeoutMs: number | null;
   user: string | null;
+  /** Value of the header that `routing.key` names, if it names one; requests of the same value go to the same worker. */
+  sticky: string | null;
   /** Aborted when the client went away. */
   signal: AbortSignal | null;
 }
@@ -111,6 +115,26 @@ export interface PredictReply {
   /** One entry for each input, in order. */
   results: PredictOutcome[];
   timing: { queue_ms: number; compute_ms: number; total_ms: number };
+}
+
+export interface StreamRequest extends Omit<PredictRequest, 'inputs'> {
+  input: unknown;
+}
+
+/**
+ * The chunks of one answer as they come; of a model that doesn't stream, its whole answer as one. The iterator's last value tells how it was
+ * made. `next` rejects with the SupError that ended it; `return`, as by leaving a loop, cancels the prediction.
+ */
+export interface PredictStream extends AsyncIterableIterator<unknown, StreamEnd | undefined> {
+  readonly model: string;
+  readonly version: string;
+  return(): Promise<IteratorResult<unknown, StreamEnd | undefined>>;
+  [Symbol.asyncIterator](): PredictStream;
+}
+
+export interface StreamEnd {
+  worker: string;
+  timing: PredictReply['timing'];
 }
 
 export type PredictOutcome =
@@ -137,6 +161,8 @@ export interface Supervisor {
   scale(target: string, size: string): Promise<ActReport>;
   /** Rows of the target's apps. @throws SupError SUP_NO_SUCH_TARGET */
   describe(target: string): AppDetail[];
+  /** Every version of every model. */
+  models(): ModelStatus[];
   decisions(filter: { policy?: string; subject?: string; limit?: number }): Decision[];
   /** Last lines, oldest first. @throws SupError SUP_NO_SUCH_TARGET */
   logs(target: string, options: { lines: number; since: Date | null }): Promise<LogLine[]>;
@@ -144,10 +170,14 @@ export interface Supervisor {
   followLogs(target: string, onLine: (line: LogLine) => void): () => void;
   onEvent(listener: (event: SupervisorEvent) => void): () => void;
   predict(request: PredictRequest): Promise<PredictReply>;
+  /** @throws SupError SUP_MODEL_NOT_FOUND; what comes later is told by the stream */
+  stream(request: StreamRequest): Promise<PredictStream>;
   /** The name of the model that answers a request naming none. @throws SupError SUP_MODEL_NOT_FOUND */
   defaultModel(): string;
   /** The header that carries the user of a request to this model (lower case), or null. */
   userHeader(model: string): string | null;
+  /** The header whose value the worker of a request to this model is chosen by (lower case), or null. */
+  routingHeader(model: string): string | null;
   /** What the box and every worker use, how it develops, and what to do about it. */
   resources(): ResourceReport;
   memory(): MemoryReport;

@@ -52,15 +52,32 @@ export class Backlog {
     return item;
   }
 
+  /** The next ones, which may share a batch; what is streamed shares it with nobody. */
   take(count: number): Item[] {
     const items: Item[] = [];
     while (items.length < count) {
       const item = this.#ordinary.shift();
       if (!item) break;
+      const streamed = item.job.request.stream !== undefined;
+      if (streamed && items.length > 0) {
+        this.#ordinary.pushFront(item);
+        break;
+      }
       items.push(item);
+      if (streamed) break;
     }
     this.#shrank();
     return items;
+  }
+
+  /** Takes those of the first `count` that are chosen; the others keep their places. */
+  takeChosen(count: number, choose: (items: readonly Item[]) => ReadonlySet<Item>): void {
+    const looked: Item[] = [];
+    for (let item = this.#ordinary.shift(); item; item = looked.length < count ? this.#ordinary.shift() : undefined)
+      looked.push(item);
+    const chosen = choose(looked);
+    for (const item of looked.toReversed()) if (!chosen.has(item)) this.#ordinary.pushFront(item);
+    this.#shrank();
   }
 
   /** When the oldest that may share a batch was queued. */

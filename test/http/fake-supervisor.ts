@@ -5,6 +5,8 @@ import type {
   AppRow,
   LogLine,
   PredictRequest,
+  PredictStream,
+  StreamRequest,
   Supervisor,
   SupervisorEvent,
 } from '../../src/master/supervisor.js';
@@ -38,6 +40,7 @@ export function fakeSupervisor(parts: Partial<Supervisor> = {}): FakeSupervisor 
     home: '/nowhere',
     health: () => ({ ok: true, apps: [{ name: 'web', version: null, state: 'online', ready: 2, desired: 2 }] }),
     list: () => [row('web')],
+    models: () => [],
     apply: (file, options) => note('apply', file, options ?? {}),
     act: (verb, target) => note('act', verb, target),
     scale: (target, size) => note('scale', target, size),
@@ -72,8 +75,10 @@ export function fakeSupervisor(parts: Partial<Supervisor> = {}): FakeSupervisor 
         timing: { queue_ms: 1, compute_ms: 2, total_ms: 3 },
       };
     },
+    stream: async (request) => fakeStream(request, [request.input]),
     defaultModel: () => 'intents',
     userHeader: () => 'x-user-id',
+    routingHeader: () => null,
     resources: () => resourceReport(),
     memory: () => memoryReport(),
     cleanup: async () => {
@@ -84,6 +89,29 @@ export function fakeSupervisor(parts: Partial<Supervisor> = {}): FakeSupervisor 
       calls.push(`shutdown ${reason}`);
     },
     ...parts,
+  };
+}
+
+/** Ends like one of the model's, unless a chunk is an error: then with that. */
+export function fakeStream(
+  request: Pick<StreamRequest, 'model' | 'version'>,
+  chunks: Iterable<unknown>,
+): PredictStream {
+  const left = chunks[Symbol.iterator]();
+  const end = { worker: 'intents@v1/1', timing: { queue_ms: 1, compute_ms: 2, total_ms: 3 } };
+  return {
+    model: request.model ?? 'intents',
+    version: request.version ?? 'v1',
+    async next() {
+      const step = left.next();
+      if (step.done) return { done: true, value: end };
+      if (step.value instanceof Error) throw step.value;
+      return { done: false, value: step.value };
+    },
+    return: async () => ({ done: true, value: undefined }),
+    [Symbol.asyncIterator]() {
+      return this;
+    },
   };
 }
 

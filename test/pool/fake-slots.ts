@@ -1,7 +1,7 @@
 import { ManualClock } from '../../src/clock.js';
 import type { PolicyDecision } from '../../src/policy/decision.js';
 import { Dispatcher, type DispatcherConfig, type JobResult, type Slot } from '../../src/pool/dispatcher.js';
-import type { AbortMessage, PredictMessage } from '../../src/worker/protocol.js';
+import type { AbortMessage, MoreMessage, PredictMessage } from '../../src/worker/protocol.js';
 
 export const CONFIG: DispatcherConfig = {
   model: 'echo@v1',
@@ -21,14 +21,20 @@ export class FakeSlot implements Slot {
   readonly sent: PredictMessage[] = [];
   readonly open = new Map<number, PredictMessage>();
   readonly aborted: number[] = [];
+  readonly more: number[] = [];
   givenUp: string | null = null;
 
   constructor(
     readonly worker: string,
     readonly domain = worker,
+    readonly place = Number(worker.split('/').at(-1)) - 1,
   ) {}
 
-  send(message: PredictMessage | AbortMessage): void {
+  send(message: PredictMessage | AbortMessage | MoreMessage): void {
+    if (message.type === 'more') {
+      this.more.push(message.chunks);
+      return;
+    }
     if (message.type === 'abort') {
       this.aborted.push(message.batch);
       return;
@@ -80,10 +86,16 @@ export class Bench {
 
   submit(
     inputs: unknown[],
-    options: { priority?: number; timeoutMs?: number; signal?: AbortSignal; onWait?: () => void } = {},
+    options: {
+      priority?: number;
+      timeoutMs?: number;
+      signal?: AbortSignal;
+      onWait?: () => void;
+      key?: string | string[];
+    } = {},
   ): Promise<JobResult[]> {
-    const { priority = 0, timeoutMs = null, signal = null, onWait } = options;
-    return this.dispatcher.submit({ inputs, priority, timeoutMs, signal, ...(onWait ? { onWait } : {}) });
+    const { priority = 0, timeoutMs = null, signal = null, key = null, onWait } = options;
+    return this.dispatcher.submit({ inputs, priority, timeoutMs, signal, key, ...(onWait ? { onWait } : {}) });
   }
 
   /** As `submit`, and the turn ends. */

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { BALANCERS } from '../../src/config/model-schema.js';
 import type { DispatcherConfig, JobResult } from '../../src/pool/dispatcher.js';
 import type { AbortMessage, PredictMessage } from '../../src/worker/protocol.js';
 import { Bench, FakeSlot } from './fake-slots.js';
@@ -47,7 +48,7 @@ class World {
   #inputs = 0;
   #workers = 0;
 
-  constructor(config: Partial<DispatcherConfig>) {
+  constructor(private readonly config: Partial<DispatcherConfig>) {
     this.bench = new Bench({ concurrency: CONCURRENCY, queueMax: 40, ...config });
   }
 
@@ -70,6 +71,8 @@ class World {
 
   /** First come first served within a priority. */
   #checkOrder(input: string, { priority }: Trail): void {
+    // A key waits for its own worker; others pass it.
+    if (this.config.strategy === 'consistent_hash') return;
     const number = Number(input);
     expect(number).toBeGreaterThan(this.#firstRuns.get(priority) ?? 0);
     this.#firstRuns.set(priority, number);
@@ -84,7 +87,8 @@ class World {
     this.clients.push(client);
     const inputs = Array.from({ length: count }, () => String(++this.#inputs));
     for (const input of inputs) this.trails.set(input, { priority, runs: 0, marked: false, results: [] });
-    const reply = this.bench.submit(inputs, { priority, timeoutMs, signal: client.signal });
+    const key = `user-${this.#inputs % 5}`;
+    const reply = this.bench.submit(inputs, { priority, timeoutMs, signal: client.signal, key });
     this.settled.push(
       reply.then((results) => {
         expect(results.length).toBe(count);
@@ -166,6 +170,9 @@ const action = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('load'), n: fc.nat(1), m: fc.constant(0) }) },
 );
 
+// Half of the runs with the default.
+const strategy = fc.oneof(fc.constant('least_connections' as const), fc.constantFrom(...BALANCERS));
+
 const nth = <T>(list: readonly T[], n: number): T | undefined => list[n % Math.max(1, list.length)];
 
 const ACTS: Record<string, (world: World, n: number, m: number) => unknown> = {
@@ -192,10 +199,12 @@ const ACTS: Record<string, (world: World, n: number, m: number) => unknown> = {
     const past = nth(world.past, n);
     if (past) world.reply(past.worker, past.message);
   },
-  load: (world, n) => world.bench.dispatcher.setAvailability({ kind: n === 0 ? 'loading' : 'up' }),
+  load: (world, n) =>
+    world.bench.dispatcher.setAvailability(n === 0 ? { kind: 'loading', limitMs: 50 } : { kind: 'up' }),
 };
 
 const config = fc.record({
+  strategy,
   shedding: fc.boolean(),
   ageingMs: fc.constantFrom(0, 50),
   batching: fc.constantFrom(
