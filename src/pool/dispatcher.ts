@@ -9,13 +9,14 @@ import { hashKey } from './balancers/consistent-hash.js';
 import { Casualties } from './casualties.js';
 import { Departures } from './departures.js';
 import type { Availability, DispatcherConfig, DispatcherDependencies, Leaving } from './dispatcher-contract.js';
-import { cancelled, deadlinePassed, notLoaded } from './failures.js';
+import { cancelled } from './failures.js';
 import { Flights } from './flights.js';
 import { Item, Job, type JobRequest, type JobResult } from './job.js';
 import { type DispatcherStats, type Ending, Ledger } from './ledger.js';
 import { Overload } from './overload.js';
 import { Quarantine } from './quarantine.js';
 import { type Slot, Slots } from './slots.js';
+import { Timing } from './timing.js';
 
 export type { Availability, DispatcherConfig, DispatcherDependencies, Leaving } from './dispatcher-contract.js';
 export type { JobRequest, JobResult } from './job.js';
@@ -40,6 +41,7 @@ export class Dispatcher {
   });
   readonly #ledger = new Ledger(() => this.#config.model);
   readonly #alarm: Alarm;
+  readonly #timing: Timing;
   readonly #casualties: Casualties;
   readonly #flights: Flights;
   readonly #overload: Overload;
@@ -70,6 +72,12 @@ export class Dispatcher {
       decide,
     });
     this.#alarm = alarm;
+    this.#timing = new Timing({
+      alarm,
+      deadlines: ledger.deadlines,
+      expired: (job, error) => this.#settleRest(job, 'expired', error),
+      model: () => this.#config.model,
+    });
     this.#flights = flights;
     this.#casualties = casualties;
     const drainSeconds = () => this.#drainSeconds();
@@ -89,7 +97,7 @@ export class Dispatcher {
       casualties,
       overload,
       leaving: (items, now) => {
-        for (const item of items) this.#thaw(item.job, now);
+        for (const item of items) this.#timing.run(item.job, now);
       },
       requeue,
     });
@@ -191,7 +199,12 @@ export class Dispatcher {
     this.#availability = availability;
     this.#overload.forget();
     if (availability.kind === 'down') this.#failQueued(availability.error);
-    else this.#retime(this.#backlog.items().map((item) => item.job));
+    else
+      this.#timing.change(
+        this.#backlog.items().map((item) => item.job),
+        availability,
+        this.#clock.now(),
+      );
     this.#departures.schedule();
   }
 
@@ -236,8 +249,7 @@ export class Dispatcher {
       if (!suspicious || this.#casualties.admit(item)) this.#backlog.push(item);
     }
     if (job.pending === 0) return;
-    if (this.#availability.kind === 'loading') job.freeze(now, this.#availability.limitMs);
-    this.#time(job);
+    this.#timing.begin(job, this.#availability, now);
     this.#departures.schedule();
     if (this.#slots.active === 0) request.onWait?.();
   }
@@ -254,42 +266,12 @@ export class Dispatcher {
     }
   }
 
-  #time(job: Job): void {
-    this.#ledger.deadlines.add(job);
-    this.#alarm.set(job.deadline);
-  }
-
-  /** The time of these runs, or stands still while the model loads. */
-  #retime(jobs: readonly Job[]): void {
-    const now = this.#clock.now();
-    const { deadlines } = this.#ledger;
-    const availability = this.#availability;
-    if (availability.kind === 'loading')
-      deadlines.change(
-        jobs.filter((job) => !job.isFrozen),
-        (job) => job.freeze(now, availability.limitMs),
-      );
-    else
-      deadlines.change(
-        jobs.filter((job) => job.isFrozen),
-        (job) => job.thaw(now),
-      );
-    const next = deadlines.earliest();
-    if (next !== null) this.#alarm.set(next);
-  }
-
-  #thaw(job: Job, now: number): void {
-    if (!job.isFrozen) return;
-    this.#ledger.deadlines.change([job], () => job.thaw(now));
-    this.#alarm.set(job.deadline);
-  }
-
   #requeue(item: Item): void {
     this.#ledger.counts.retries++;
     item.batch = null;
     item.job.flowedAt = null;
     item.job.request.stream?.restart();
-    this.#retime([item.job]);
+    this.#timing.change([item.job], this.#availability, this.#clock.now());
     this.#backlog.pushFront(item);
   }
 
@@ -302,20 +284,10 @@ export class Dispatcher {
 
   #onTime(): void {
     const now = this.#clock.now();
-    const { deadlines } = this.#ledger;
-    for (let job = deadlines.takeExpired(now); job; job = deadlines.takeExpired(now))
-      if (job.extend(now)) this.#time(job);
-      else {
-        const { isFrozen } = job;
-        this.#settleRest(job, 'expired', (item) =>
-          isFrozen ? notLoaded(this.#config.model, now - job.submittedAt) : deadlinePassed(this.#config.model, item),
-        );
-      }
+    this.#timing.expire(now);
     this.#flights.giveUpWedged(now);
     this.#overload.check(now);
     if (this.#backlog.size > 0) this.#departures.schedule();
-    const next = deadlines.earliest();
-    if (next !== null) this.#alarm.set(next);
   }
 }
 
