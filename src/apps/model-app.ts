@@ -6,6 +6,7 @@ import type { PoolEvents } from '../pool/pool.js';
 import type { Work } from '../pool/work.js';
 import { processBackend } from '../worker/backends/process.js';
 import { threadBackend } from '../worker/backends/thread.js';
+import type { ModelInfo } from '../worker/protocol.js';
 import { modelReady } from '../worker/readiness.js';
 import type { Worker } from '../worker/worker.js';
 import { type AppKindParts, type KindDependencies, workerEnv } from './kind.js';
@@ -15,6 +16,8 @@ const UNLOAD_GRACE_MS = 5000;
 
 export interface ModelParts extends AppKindParts {
   dispatcher(version: string): Dispatcher;
+  /** What the worker that loaded last says of the model; null before the first. */
+  info(version: string): ModelInfo | null;
   /** Resolves when no queue holds anything. */
   emptied(): Promise<void>;
 }
@@ -30,6 +33,7 @@ export function modelParts(
 ): ModelParts {
   let config = initial;
   const dispatchers = new Map<string, Dispatcher>();
+  const infos = new Map<string, ModelInfo>();
 
   const dispatcher = (version: string): Dispatcher => {
     let found = dispatchers.get(version);
@@ -50,13 +54,20 @@ export function modelParts(
 
   return {
     dispatcher,
+    info: (version) => infos.get(version) ?? null,
     async emptied() {
       await Promise.all([...dispatchers.values()].map((each) => each.emptied()));
     },
     versions: (of) => (of as ModelAppConfig).versions.map((v) => v.version),
     async open() {},
     close() {},
-    work: (version) => modelWork(dispatcher(version as string), () => config, onWedged),
+    work: (version) =>
+      modelWork(
+        dispatcher(version as string),
+        () => config,
+        onWedged,
+        (info) => infos.set(version as string, info),
+      ),
     blueprint(next, name) {
       const own = next as ModelAppConfig;
       const version = own.versions.find((v) => v.version === name);
@@ -83,7 +94,12 @@ export function modelParts(
   };
 }
 
-function modelWork(dispatcher: Dispatcher, config: () => ModelAppConfig, onWedged: OnWedged): Work {
+function modelWork(
+  dispatcher: Dispatcher,
+  config: () => ModelAppConfig,
+  onWedged: OnWedged,
+  onLoaded: (info: ModelInfo) => void,
+): Work {
   return {
     get mode() {
       return config().isolation;
@@ -114,6 +130,7 @@ function modelWork(dispatcher: Dispatcher, config: () => ModelAppConfig, onWedge
     },
     lost: (worker, fault) => dispatcher.remove(worker.id, fault === 'worker' ? 'dead-own-fault' : 'dead-by-supervisor'),
     message(worker, message) {
+      if (message.type === 'loaded') onLoaded(message.info);
       if (message.type !== 'result') return;
       worker.requests += message.outcomes.length;
       dispatcher.result(worker.id, message);

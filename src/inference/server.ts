@@ -6,6 +6,7 @@ import { type Gate, hostGuard } from '../http/host-guard.js';
 import { type ListeningServer, listenTcp } from '../http/listen.js';
 import { reportToStderr } from '../http/report.js';
 import type { Supervisor } from '../master/supervisor.js';
+import { openInferenceRoutes } from './open-inference/routes.js';
 import { predictRoutes } from './predict.js';
 
 export interface InferenceOptions {
@@ -29,6 +30,9 @@ export async function listenInference(options: InferenceOptions): Promise<Listen
   const { supervisor, host, port, maxBodyBytes, onError = reportToStderr } = options;
   const http = createHttpApp({ gate: gateOf(options), maxBodyBytes, onError });
   predictRoutes(http.app, supervisor);
+  // With `auth: token` the gate has asked for it already.
+  const guard = options.auth === 'none' ? tokenGate(options.token) : null;
+  openInferenceRoutes(http.app, { supervisor, guard });
   http.app.route({
     method: ['GET', 'HEAD'],
     url: '/health',
@@ -51,6 +55,6 @@ function gateOf(options: InferenceOptions): Gate {
 }
 
 /** Load balancers carry no token. */
-function isHealth(request: IncomingMessage): boolean {
-  return (request.method === 'GET' || request.method === 'HEAD') && /^\/health\/?(?:\?|$)/.test(request.url ?? '');
+function isHealth({ method, url = '' }: IncomingMessage): boolean {
+  return (method === 'GET' || method === 'HEAD') && /^\/(?:health|v2\/health\/(?:live|ready))\/?(?:\?|$)/.test(url);
 }

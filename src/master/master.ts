@@ -4,7 +4,7 @@ import { loadOrCreateToken } from '../control/auth.js';
 import { SupError } from '../errors.js';
 import { Hooks } from '../monitor/hooks.js';
 import { Acts } from './acts.js';
-import { updateQueues } from './availability.js';
+import { updateQueues, wake } from './availability.js';
 import { Configs } from './configs.js';
 import { DecisionLog } from './decisions.js';
 import { describe } from './describe.js';
@@ -16,6 +16,8 @@ import { Listeners } from './listeners.js';
 import { type Lock, takeLock } from './lock.js';
 import { openMasterLog } from './log.js';
 import { LogReader } from './log-reader.js';
+import { ModelMetadataReader } from './model-metadata.js';
+import { modelStatuses } from './model-statuses.js';
 import { Observation } from './observation.js';
 import { Plugins } from './plugins.js';
 import { Predictions } from './predictions.js';
@@ -93,6 +95,7 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
         if (worker.state === 'ready' && from === 'starting' && worker.limits.maxMemoryBytes !== null)
           observation.sampling.lookAt(worker);
         updateQueues(entry.app, waking);
+        if (worker.state === 'ready') metadata.noticed(entry);
         if (events.appChanged(entry.app) === 'online') registry.unblock(entry.app.name);
       },
     },
@@ -102,6 +105,18 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     },
   });
   const predictions = new Predictions(registry, () => clock.now(), waking);
+  const metadata = new ModelMetadataReader({
+    registry,
+    clock,
+    warn,
+    home: home.dir,
+    workersDir: WORKERS_DIR,
+    groups: guard,
+    wake: (entry, version) => {
+      const pool = entry.app.pools.get(version);
+      if (pool) wake(pool, waking);
+    },
+  });
   const observation = new Observation({ clock, home: home.dir, apps: () => registry.apps, decisions, hooks, warn });
   const { resources } = observation;
   const logs = new LogReader(registry);
@@ -185,6 +200,9 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     followLogs: (target, onLine) => logs.follow(target, onLine),
     onEvent: (listener) => events.on(listener),
     predict: (request: PredictRequest) => predictions.predict(request),
+    models: () => modelStatuses(registry),
+    versionFor: (model, version, user) => predictions.versionFor(model, version, user),
+    modelMetadata: (model, version, options) => metadata.of(model, version, options),
     defaultModel: () => predictions.nameOfDefault(),
     userHeader: (model) => predictions.userHeader(model),
     resources: () => resources.report(),

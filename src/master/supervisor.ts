@@ -3,8 +3,10 @@
  * the contract that the CLI and outside tools rely on.
  */
 import type { WorkerState } from '../worker/state.js';
+import type { ModelMetadata, ModelStatus } from './model-status.js';
 import type { CleanupReport, MemoryReport, ResourceReport, Sizing, WorkerResources } from './resource-reports.js';
 
+export type * from './model-status.js';
 export type * from './resource-reports.js';
 
 export type AppState = 'starting' | 'online' | 'degraded' | 'idle' | 'stopping' | 'stopped' | 'failed';
@@ -62,7 +64,7 @@ export interface Decision {
   numbers: Record<string, number | string | null>;
 }
 
-export type Verb = 'start' | 'stop' | 'restart' | 'reload' | 'recycle' | 'delete';
+export type Verb = 'start' | 'stop' | 'restart' | 'reload' | 'recycle' | 'delete' | 'load' | 'unload';
 
 /** How one app came out of an act. */
 export interface ActResult {
@@ -148,6 +150,16 @@ export interface Supervisor {
   defaultModel(): string;
   /** The header that carries the user of a request to this model (lower case), or null. */
   userHeader(model: string): string | null;
+  /** Every version of every model. */
+  models(): ModelStatus[];
+  /** The version that a request goes to; where weights choose, each call may give another. @throws SupError SUP_MODEL_NOT_FOUND */
+  versionFor(model: string, version: string | null, user: string | null): string;
+  /**
+   * What a version declares; null: the default one. Where it was never loaded, a short-lived child reads it.
+   * @param options `wake`: a request follows, so load the model meanwhile
+   * @throws SupError SUP_MODEL_NOT_FOUND; SUP_LOAD_FAILED where its module can't be read; SUP_MODEL_ERROR where it declares no tensors that are any
+   */
+  modelMetadata(model: string, version: string | null, options?: { wake?: boolean }): Promise<ModelMetadata>;
   /** What the box and every worker use, how it develops, and what to do about it. */
   resources(): ResourceReport;
   memory(): MemoryReport;
