@@ -1,4 +1,3 @@
-import type { Clock } from '../clock.js';
 import type { ModelAppConfig } from '../config/schema.js';
 import { SupError } from '../errors.js';
 import type { ModelInfo } from '../worker/protocol.js';
@@ -12,7 +11,6 @@ const FAILURE_MS = 10_000;
 
 export interface MetadataDependencies extends ReaderDependencies {
   registry: Registry;
-  clock: Clock;
   warn: (text: string) => void;
   /** Begins to load a version that is not loaded. */
   wake: (entry: Entry, version: string) => void;
@@ -87,20 +85,26 @@ export class ModelMetadataReader {
   }
 
   #begin({ config, version, module }: Target, hash: string | null): Pending {
+    const enough = new AbortController();
     let resolve!: (info: ModelInfo) => void;
     const promise = new Promise<ModelInfo>((done, reject) => {
-      resolve = done;
-      this.#lane = this.#lane
-        .then(() => readModuleInfo(config, version, this.deps))
-        .then(async (info) => {
+      resolve = (info) => {
+        done(info);
+        enough.abort();
+      };
+      const read = async () => {
+        if (enough.signal.aborted) return;
+        try {
+          const info = await readModuleInfo(config, version, this.deps, enough.signal);
           done(info);
           await this.#keep(module, info);
-        })
-        .catch((error) => {
-          this.#failures.set(module, { hash, error, until: this.deps.clock.now() + FAILURE_MS });
+        } catch (error) {
+          if (!enough.signal.aborted)
+            this.#failures.set(module, { hash, error, until: this.deps.clock.now() + FAILURE_MS });
           reject(error);
-        })
-        .finally(() => this.#pending.delete(module));
+        }
+      };
+      this.#lane = this.#lane.then(read).finally(() => this.#pending.delete(module));
     });
     const pending = { promise, resolve };
     this.#pending.set(module, pending);

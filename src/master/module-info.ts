@@ -1,4 +1,5 @@
 import { workerEnv } from '../apps/kind.js';
+import type { Clock } from '../clock.js';
 import type { ModelAppConfig } from '../config/schema.js';
 import { SupError } from '../errors.js';
 import { type GroupRegistry, spawnChild } from '../worker/backends/child.js';
@@ -12,6 +13,7 @@ export type InfoMessage = { ok: true; info: ModelInfo } | { ok: false; message: 
 const TIMEOUT_MS = 10_000;
 
 export interface ReaderDependencies {
+  clock: Clock;
   home: string;
   workersDir: string;
   groups: GroupRegistry;
@@ -20,17 +22,22 @@ export interface ReaderDependencies {
 /**
  * What a model's module declares, read by a short-lived child as a worker would be started, without loading the model: the master
  * imports no user code.
+ * @param signal nobody needs it any more
  * @throws SupError SUP_LOAD_FAILED with the reason
  */
 export async function readModuleInfo(
   config: ModelAppConfig,
   version: string,
-  { home, workersDir, groups }: ReaderDependencies,
+  { clock, home, workersDir, groups }: ReaderDependencies,
+  signal: AbortSignal,
 ): Promise<ModelInfo> {
   const name = `${config.name}@${version}`;
   const module = config.versions.find((each) => each.version === version)?.module as string;
   const message = await new Promise<InfoMessage>((resolve) => {
     const failed = (why: string) => resolve({ ok: false, message: why });
+    const end = () => {
+      if (child.pid !== undefined) signalGroup(child.pid, 'SIGKILL');
+    };
     const child = spawnChild(
       {
         worker: name,
@@ -51,17 +58,19 @@ export async function readModuleInfo(
       { groups, output: { attach: (_worker, _stream, readable) => readable.resume() } },
       (answer) => {
         resolve(answer as InfoMessage);
-        if (child.pid !== undefined) signalGroup(child.pid, 'SIGKILL');
+        end();
       },
-      ({ code, signal, message: why }) => {
-        clearTimeout(timer);
-        failed(why ?? `its import ended with ${signal ?? `code ${code}`}`);
+      (exit) => {
+        timer.cancel();
+        signal.removeEventListener('abort', end);
+        failed(exit.message ?? `its import ended with ${exit.signal ?? `code ${exit.code}`}`);
       },
     );
-    const timer = setTimeout(() => {
+    const timer = clock.setTimeout(() => {
       failed(`its import takes longer than ${TIMEOUT_MS / 1000} s`);
-      if (child.pid !== undefined) signalGroup(child.pid, 'SIGKILL');
+      end();
     }, TIMEOUT_MS);
+    signal.addEventListener('abort', end);
   });
   if (message.ok) return message.info;
   throw new SupError('SUP_LOAD_FAILED', `${name} cannot be read: ${message.message}`, { model: config.name, version });
