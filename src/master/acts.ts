@@ -82,11 +82,6 @@ export class Acts {
         return worker === null ? app.restart(version) : app.recycle(worker, version);
       case 'recycle':
         return app.recycle(worker, version);
-      case 'load':
-      case 'unload':
-        for (const [name, pool] of app.pools)
-          if (version === null || name === version) await pool.resize(verb === 'load' ? 1 : 0);
-        return;
       case 'delete':
         return this.deps.registry.remove(this.#entryOf({ app, version, worker }));
     }
