@@ -27,7 +27,7 @@ export interface CoreOptions {
 }
 
 /** Compiled worker programs stand beside the compiled sources. */
-const WORKERS_DIR = fileURLToPath(new URL('../../workers', import.meta.url));
+export const WORKERS_DIR = fileURLToPath(new URL('../../workers', import.meta.url));
 
 /** Apps, their workers and what is decided about them: what a master has in common with a pool in somebody's program. Wiring only. */
 export class Core {
