@@ -136,6 +136,8 @@ function dispatcherConfig(config: ModelAppConfig, version: string): DispatcherCo
     timeoutMs: config.timeoutMs,
     batching: config.batching,
     queueMax: config.queue.max,
+    ageingMs: config.queue.ageingMs,
+    shedding: config.queue.shedding,
     idempotent: config.idempotent,
     wedgeMs: config.health.wedgeMs,
     strategy: config.routing.strategy,

@@ -19,6 +19,12 @@ export class Backlog {
     return this.#solo.size;
   }
 
+  /** Who waits for so long rises by one priority; 0: never. */
+  set ageingMs(ms: number) {
+    this.#ordinary.ageingMs = ms;
+    this.#solo.ageingMs = ms;
+  }
+
   push(item: Item): void {
     this.#of(item).push(item);
   }
@@ -70,6 +76,27 @@ export class Backlog {
   /** When the oldest that may share a batch was queued. */
   oldestOrdinary(): number | null {
     return this.#ordinary.oldest();
+  }
+
+  /** Who has waited longest of those with the lowest priority that may share a batch. */
+  neediest(): Item | undefined {
+    return this.#ordinary.neediest();
+  }
+
+  /**
+   * Takes out so many that would leave after one of this priority that comes now: the newest of the lowest priority first. Where
+   * there are not so many, none.
+   */
+  displace(count: number, priority: number, now: number): Item[] {
+    const displaced: Item[] = [];
+    while (displaced.length < count) {
+      const item = this.#ordinary.pop();
+      if (item) displaced.push(item);
+      if (item && this.#ordinary.outranks(priority, now, item)) continue;
+      for (const each of displaced.splice(0).toReversed()) this.#ordinary.push(each);
+      break;
+    }
+    return displaced;
   }
 
   items(): Item[] {

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js';
 import { messageOf } from '../errors.js';
+import { batchSize } from '../policy/batching.js';
 import type { PredictMessage } from '../worker/protocol.js';
 import type { Alarm } from './alarm.js';
 import type { Backlog } from './backlog.js';
@@ -28,8 +29,6 @@ export interface DeparturesDependencies {
   requeue: (item: Item) => void;
 }
 
-/** Work that is cheaper than this stays together: spreading it over idle workers costs more in messages than it gains. */
-const SPREAD_FROM_MS = 1;
 /** While this many arrive in one turn of the loop, more are on their way: a batch that leaves a turn or two later is larger, and each message costs. */
 const CROWD = 2;
 const MAX_EXTRA_TURNS = 2;
@@ -73,20 +72,17 @@ export class Departures {
   };
 
   #dispatch(): void {
-    const { backlog, slots, alarm, clock } = this.deps;
+    const { backlog, slots, alarm } = this.deps;
     this.#scheduled = false;
     this.#dispatchSolo();
-    const { maxSize, maxDelayMs } = this.deps.config().batching;
     while (backlog.ordinary > 0) {
-      if (maxDelayMs > 0 && backlog.ordinary < maxSize) {
-        const due = (backlog.oldestOrdinary() as number) + maxDelayMs;
-        if (due > clock.now()) {
-          alarm.set(due);
-          return;
-        }
+      const size = this.#size();
+      if (size === 0) {
+        alarm.set((backlog.oldestOrdinary() as number) + this.deps.config().batching.maxDelayMs);
+        return;
       }
       if (slots.keyed) {
-        if (!this.#dispatchKeyed(maxSize)) return;
+        if (!this.#dispatchKeyed()) return;
         continue;
       }
       const owner = slots.next();
@@ -94,13 +90,14 @@ export class Departures {
         if (slots.heldUntil !== null) alarm.set(slots.heldUntil);
         return;
       }
-      this.#send(owner, backlog.take(Math.min(maxSize, this.#share(owner))), false);
+      this.#send(owner, backlog.take(slots.share(owner, size)), false);
     }
   }
 
   /** A batch for each worker with inputs of its own keys. False: nothing could leave. */
-  #dispatchKeyed(maxSize: number): boolean {
+  #dispatchKeyed(): boolean {
     const { backlog, slots } = this.deps;
+    const { maxSize } = this.deps.config().batching;
     if (slots.room() === 0) return false;
     let batches: [Owner, Item[]][] = [];
     backlog.takeChosen(maxSize * slots.active * KEYED_LOOKAHEAD, (items) => {
@@ -111,6 +108,15 @@ export class Departures {
     return batches.length > 0;
   }
 
+  #size(): number {
+    const { backlog, slots, ledger, clock } = this.deps;
+    const { batching } = this.deps.config();
+    // Who has waited how long is asked only where somebody waits for a fuller batch.
+    const oldest = batching.maxDelayMs > 0 ? backlog.oldestOrdinary() : null;
+    const oldestMs = oldest === null ? 0 : clock.now() - oldest;
+    return batchSize({ queued: backlog.ordinary, oldestMs, room: slots.room(), costMs: ledger.costMs }, batching);
+  }
+
   #dispatchSolo(): void {
     const { backlog, slots } = this.deps;
     while (backlog.solo > 0) {
@@ -119,15 +125,6 @@ export class Departures {
       this.#send(owner, [backlog.takeSolo() as Item], true);
     }
     slots.reserve(backlog.solo);
-  }
-
-  /** How much of the queue one worker takes: all of it while that is cheap, else an equal part. */
-  #share(owner: Owner): number {
-    const { backlog, ledger, slots } = this.deps;
-    const queued = backlog.ordinary;
-    const { costMs } = ledger;
-    if (costMs !== null && costMs * queued < SPREAD_FROM_MS && owner.most > 1) return queued;
-    return slots.share(owner, queued);
   }
 
   #send(owner: Owner, items: Item[], solo: boolean): void {

@@ -9,9 +9,14 @@ export interface DispatcherConfig {
   /** Batches in flight in one worker. */
   concurrency: number;
   timeoutMs: number;
-  batching: { maxSize: number; maxDelayMs: number };
+  /** `preferred`: sizes, ascending. */
+  batching: { maxSize: number; maxDelayMs: number; preferred: readonly number[] };
   /** Inputs. */
   queueMax: number;
+  /** Waiting this long raises a priority by one; 0: never. */
+  ageingMs: number;
+  /** Refuse what would wait too long when more comes than the workers can do. */
+  shedding: boolean;
   /** Whether a prediction may be run again when its worker went away. */
   idempotent: boolean;
   wedgeMs: number;

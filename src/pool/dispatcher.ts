@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js';
 import type { SupError } from '../errors.js';
+import { RetryBudget } from '../policy/retry-budget.js';
 import type { ResultMessage } from '../worker/protocol.js';
 import { Admission } from './admission.js';
 import { Alarm } from './alarm.js';
@@ -33,6 +34,7 @@ export class Dispatcher {
     queued: () => this.#backlog.ordinary,
     oldest: () => this.#backlog.oldestOrdinary(),
   });
+  readonly #budget = new RetryBudget();
   readonly #ledger = new Ledger(() => this.#config.model);
   readonly #alarm: Alarm;
   readonly #casualties: Casualties;
@@ -57,6 +59,8 @@ export class Dispatcher {
       backlog,
       ledger,
       config: () => this.#config,
+      budget: this.#budget,
+      clock,
       down: () => (this.#availability.kind === 'down' ? this.#availability.error : null),
       requeue,
       decide,
@@ -88,6 +92,7 @@ export class Dispatcher {
     this.#config = config;
     this.#slots.concurrency = config.concurrency;
     this.#slots.strategy = config.strategy;
+    this.#backlog.ageingMs = config.ageingMs;
     this.#departures.schedule();
   }
 
@@ -198,6 +203,7 @@ export class Dispatcher {
 
   #accept(request: JobRequest, resolve: (results: JobResult[]) => void): void {
     const now = this.#clock.now();
+    this.#budget.request(request.inputs.length, now);
     const job = new Job(request, request.timeoutMs ?? this.#config.timeoutMs, now, resolve, this.#cancel);
     const suspicious = this.quarantine.size > 0;
     for (let index = 0; index < request.inputs.length; index++) {

@@ -11,15 +11,18 @@ export function workerDied(
     idempotent,
     retried,
     evictions,
-  }: { ownFault: boolean; idempotent: boolean; retried: boolean; evictions: number },
+    overBudget,
+  }: { ownFault: boolean; idempotent: boolean; retried: boolean; evictions: number; overBudget: boolean },
 ): SupError {
   const then = !idempotent
     ? 'it is not retried because the app is not idempotent'
     : ownFault && retried
       ? 'it was retried alone, and its worker died again'
-      : ownFault
-        ? 'it is not retried because no worker is coming'
-        : `it was retried ${evictions} times already`;
+      : overBudget
+        ? 'it is not retried because too many were lately'
+        : ownFault
+          ? 'it is not retried because no worker is coming'
+          : `it was retried ${evictions} times already`;
   const what = ownFault ? 'died' : 'was stopped';
   return new SupError('SUP_WORKER_DIED', `${worker} ${what} while it ran this prediction; ${then}`, {
     model,

@@ -20,6 +20,8 @@ export interface Circumstances {
   evictions: number;
   /** No worker is going to come. */
   down: boolean;
+  /** Asked at last, since it counts: whether so many may be retried after deaths. */
+  affordable: () => boolean;
 }
 
 /** How often a prediction follows workers that the supervisor takes away. */
@@ -29,6 +31,6 @@ export function decideFate(c: Circumstances): Fate {
   // Whoever has just used up a retry is told about the two deaths; 422 is for those who come with the input from then on.
   if (c.ownFault && c.strikes >= c.strikesToQuarantine && !c.retried) return 'quarantined';
   if (!c.idempotent || c.down) return 'lost';
-  if (c.ownFault) return c.retried ? 'lost' : 'again-alone';
+  if (c.ownFault) return c.retried || !c.affordable() ? 'lost' : 'again-alone';
   return c.evictions < MAX_EVICTIONS ? 'again' : 'lost';
 }

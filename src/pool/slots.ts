@@ -182,10 +182,11 @@ export class Slots {
     return index === -1 ? null : (this.#active[index] as Owner);
   }
 
-  /** How many of the queued inputs this worker takes. */
-  share(owner: Owner, queued: number): number {
+  /** How many inputs this worker takes where an equal part is `size`. */
+  share(owner: Owner, size: number): number {
     if (owner.most === 1) return 1;
-    return this.#balancer.share?.(this.#active, owner, queued) ?? Math.ceil(queued / Math.max(1, this.room()));
+    const { share } = this.#balancer;
+    return share ? Math.min(size, share.call(this.#balancer, this.#active, owner, this.queue.queued())) : size;
   }
 
   /** These inputs by the workers that their keys belong to, as far as those have room now. */

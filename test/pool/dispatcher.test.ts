@@ -17,7 +17,7 @@ describe('batches', () => {
   });
 
   it('lets a crowd grow for two more turns at most, and sends a single one at once', () => {
-    const bench = new Bench({ batching: { maxSize: 32, maxDelayMs: 0 } });
+    const bench = new Bench({ batching: { maxSize: 32, maxDelayMs: 0, preferred: [] } });
     const slot = bench.worker('w/1');
     void bench.submit(['alone']);
     bench.oneTurn();
@@ -49,7 +49,7 @@ describe('batches', () => {
   });
 
   it('waits for a fuller batch only as long as max_delay, from the oldest on', () => {
-    const bench = new Bench({ batching: { maxSize: 3, maxDelayMs: 10 } });
+    const bench = new Bench({ batching: { maxSize: 3, maxDelayMs: 10, preferred: [] } });
     const slot = bench.worker('w/1');
     void bench.send(['a']);
     bench.advance(6);
@@ -63,8 +63,40 @@ describe('batches', () => {
     expect(slot.inputs[1]).toEqual(['c', 'd', 'e']);
   });
 
+  it('cuts a batch to a preferred size; what is left over goes when it is due, or fills the next', () => {
+    const bench = new Bench({ concurrency: 9, batching: { maxSize: 8, maxDelayMs: 10, preferred: [2, 4] } });
+    const slot = bench.worker('w/1');
+    void bench.send(['a', 'b', 'c', 'd', 'e', 'f', 'g']);
+    expect(slot.inputs).toEqual([
+      ['a', 'b', 'c', 'd'],
+      ['e', 'f'],
+    ]);
+    bench.advance(9);
+    expect(slot.inputs).toHaveLength(2);
+    bench.advance(1);
+    expect(slot.inputs[2]).toEqual(['g']);
+    void bench.send(['h']);
+    void bench.send(['i']);
+    expect(slot.inputs[3]).toEqual(['h', 'i']);
+  });
+
+  it('lets each input of a batch end in its own way', async () => {
+    const bench = new Bench();
+    const slot = bench.worker('w/1');
+    const replies = [bench.submit(['a']), bench.submit(['b']), bench.submit(['c'])];
+    bench.turn();
+    const outcomes = [
+      { ok: true as const, output: 'A' },
+      { ok: false as const, name: 'Error', message: 'no b' },
+      { ok: true as const, output: 'C' },
+    ];
+    bench.dispatcher.result('w/1', { type: 'result', batch: slot.sent[0]?.batch as number, outcomes, computeMs: 1 });
+    expect((await Promise.all(replies)).flatMap(brief)).toEqual(['A', 'SUP_MODEL_ERROR', 'C']);
+    expect(bench.dispatcher.stats()).toMatchObject({ succeeded: 2, modelErrors: 1 });
+  });
+
   it('keeps as many batches in a worker as its concurrency', () => {
-    const bench = new Bench({ concurrency: 2, batching: { maxSize: 1, maxDelayMs: 0 } });
+    const bench = new Bench({ concurrency: 2, batching: { maxSize: 1, maxDelayMs: 0, preferred: [] } });
     const slot = bench.worker('w/1');
     void bench.send(['a', 'b', 'c']);
     expect(slot.inputs).toEqual([['a'], ['b']]);
@@ -92,7 +124,7 @@ describe('batches', () => {
 
 describe('order', () => {
   it('runs higher priority first, and first come first served within one', () => {
-    const bench = new Bench({ batching: { maxSize: 2, maxDelayMs: 0 } });
+    const bench = new Bench({ batching: { maxSize: 2, maxDelayMs: 0, preferred: [] } });
     void bench.submit(['low 1'], { priority: -1 });
     void bench.submit(['plain 1']);
     void bench.submit(['high 1'], { priority: 5 });
@@ -127,7 +159,7 @@ describe('a full queue', () => {
   });
 
   it('is not full of what is sent at the end of this very turn', async () => {
-    const bench = new Bench({ queueMax: 2, batching: { maxSize: 2, maxDelayMs: 0 }, concurrency: 2 });
+    const bench = new Bench({ queueMax: 2, batching: { maxSize: 2, maxDelayMs: 0, preferred: [] }, concurrency: 2 });
     const slot = bench.worker('w/1');
     const replies = [bench.submit(['a', 'b']), bench.submit(['c', 'd'])];
     bench.turn();
@@ -349,7 +381,7 @@ it('drops the reply of a worker to a batch that is another one’s, or over', as
 
 describe('routing', () => {
   it('gives each worker the inputs of its own keys, and mixes none', () => {
-    const bench = new Bench({ strategy: 'consistent_hash', batching: { maxSize: 32, maxDelayMs: 0 } });
+    const bench = new Bench({ strategy: 'consistent_hash', batching: { maxSize: 32, maxDelayMs: 0, preferred: [] } });
     const slots = [1, 2, 3].map((n) => bench.worker(`w/${n}`));
     const users = Array.from({ length: 30 }, (_, i) => `user-${i}`);
     // One at a time: nobody is busy, so each goes to the worker that it prefers.
@@ -373,7 +405,7 @@ describe('routing', () => {
   });
 
   it('does not let one busy key block the others', () => {
-    const bench = new Bench({ strategy: 'consistent_hash', batching: { maxSize: 1, maxDelayMs: 0 } });
+    const bench = new Bench({ strategy: 'consistent_hash', batching: { maxSize: 1, maxDelayMs: 0, preferred: [] } });
     const slots = [1, 2].map((n) => bench.worker(`w/${n}`));
     void bench.send(['first'], { key: 'hot' });
     const home = slots.find((slot) => slot.open.size > 0) as FakeSlot;
@@ -403,7 +435,10 @@ describe('routing', () => {
   });
 
   it('keeps work for a fast worker that is busy, and gives it to the slow one when that is over', () => {
-    const bench = new Bench({ strategy: 'least_response_time', batching: { maxSize: 1, maxDelayMs: 0 } });
+    const bench = new Bench({
+      strategy: 'least_response_time',
+      batching: { maxSize: 1, maxDelayMs: 0, preferred: [] },
+    });
     const [fast, slow] = [bench.worker('w/1'), bench.worker('w/2')];
     const run = (ms: number, slot: FakeSlot) => {
       bench.advance(ms);
