@@ -47,6 +47,7 @@ function start(own: MessagePort): void {
   const isolate = new ModelIsolate(() => runner);
   port.on('message', (note: ThreadNote) => {
     if (note.type === 'abort') runner?.abort(note.batch);
+    else if (note.type === 'check') isolate.check(note, post);
     else isolate.clean(note, post);
   });
   post({ type: 'hello', pid: process.pid });

@@ -57,6 +57,7 @@ function receive(number: number, message: ToWorker): void {
       return;
     case 'abort':
     case 'cleanup':
+    case 'check':
       thread?.tell(message);
       return;
     case 'load':

@@ -3,7 +3,7 @@ import type { ModelAppConfig } from '../config/schema.js';
 import { SupError } from '../errors.js';
 import { Dispatcher, type DispatcherConfig } from '../pool/dispatcher.js';
 import type { PoolEvents } from '../pool/pool.js';
-import type { Work } from '../pool/work.js';
+import type { Service, Work } from '../pool/work.js';
 import { processBackend } from '../worker/backends/process.js';
 import { threadBackend } from '../worker/backends/thread.js';
 import { modelReady } from '../worker/readiness.js';
@@ -126,6 +126,29 @@ function modelWork(dispatcher: Dispatcher, config: () => ModelAppConfig, onWedge
       return { arrivals: requests, completed, busyMs: computeMs };
     },
     busyUntil: (worker) => dispatcher.latestDeadline(worker.id),
+    service: modelService(dispatcher, config),
+  };
+}
+
+function modelService(dispatcher: Dispatcher, config: () => ModelAppConfig): Service {
+  return {
+    get config() {
+      return config().health;
+    },
+    get maxDelayMs() {
+      return config().batching.maxDelayMs;
+    },
+    get comparable() {
+      // Keys differ in what they ask for.
+      return config().routing.strategy !== 'consistent_hash';
+    },
+    get usualMs() {
+      return dispatcher.usualMs;
+    },
+    pace: (worker) => dispatcher.pace(worker.id),
+    suspend: (worker) => dispatcher.remove(worker.id, 'draining'),
+    limit: (worker, batches) => dispatcher.limit(worker.id, batches),
+    movement: () => dispatcher.movement(),
   };
 }
 

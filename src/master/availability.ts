@@ -47,5 +47,5 @@ function availability(app: App, pool: Pool): Availability {
       }),
     };
   // A load that nobody has seen finish yet is a cold start: its time does not count against a request's deadline.
-  return active.some((w) => w.restarts > 0) ? { kind: 'up' } : { kind: 'loading' };
+  return active.some((w) => w.restarts > 0 || w.state === 'unhealthy') ? { kind: 'up' } : { kind: 'loading' };
 }

@@ -162,13 +162,16 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     }),
     registry,
     health: () => {
-      const apps = registry.apps.flatMap((app) => app.rows().map((row) => ({ ...row, ended: app.endedWith() === 0 })));
+      const apps = registry.apps.flatMap((app) =>
+        app.rows().map((row) => ({ ...row, ended: app.endedWith() === 0, stalled: app.stalled })),
+      );
       return {
-        ok: apps.every((row) => row.min === 0 || row.ready > 0 || row.ended),
-        apps: apps.map(({ name, version, state: appState, ready, desired }) => ({
+        ok: apps.every((row) => row.min === 0 || row.ended || (row.ready > 0 && row.stalled === null)),
+        apps: apps.map(({ name, version, state: appState, stalled, ready, desired }) => ({
           name,
           version,
           state: appState,
+          stalled,
           ready,
           desired,
         })),

@@ -126,6 +126,23 @@ export class Slots {
     this.#refresh();
   }
 
+  limit(worker: string, batches: number | null): void {
+    const owner = this.#owners.get(worker);
+    if (owner) owner.most = batches ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Those that take work: whether they have room, and how long they have had their oldest batch. */
+  occupation(now: number): { worker: string; hasRoom: boolean; inFlightMs: number | null }[] {
+    return this.#active.map((owner) => {
+      const [oldest] = owner.batches;
+      return {
+        worker: owner.slot.worker,
+        hasRoom: this.#takes(owner),
+        inFlightMs: oldest ? now - oldest.sentAt : null,
+      };
+    });
+  }
+
   drain(owner: Owner): void {
     owner.draining = true;
     this.#refresh();
