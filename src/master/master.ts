@@ -150,15 +150,24 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
         app.rows().map((row) => ({
           ...row,
           ended: app.endedWith() === 0,
+          stalled: app.stalled,
           served: app.serves(row.version) || row.state !== 'stopped',
         })),
       );
       return {
-        ok: apps.every((row) => row.min === 0 || row.ready > 0 || row.ended || row.state === 'idle' || !row.served),
-        apps: apps.map(({ name, version, state: appState, ready, desired }) => ({
+        ok: apps.every(
+          (row) =>
+            row.min === 0 ||
+            (row.ready > 0 && row.stalled === null) ||
+            row.ended ||
+            row.state === 'idle' ||
+            !row.served,
+        ),
+        apps: apps.map(({ name, version, state: appState, stalled, ready, desired }) => ({
           name,
           version,
           state: appState,
+          stalled,
           ready,
           desired,
         })),

@@ -146,10 +146,18 @@ export interface Supervisor {
   readonly version: string;
   readonly startedAt: string;
   readonly home: string;
-  /** `ok` while every app with `min >= 1` has a ready worker. */
+  /** `ok` while every app with `min >= 1` has a ready worker and a queue that moves. */
   health(): {
     ok: boolean;
-    apps: { name: string; version: string | null; state: AppState; ready: number; desired: number }[];
+    apps: {
+      name: string;
+      version: string | null;
+      state: AppState;
+      /** Why its queue does not move, where it does not. */
+      stalled: string | null;
+      ready: number;
+      desired: number;
+    }[];
   };
   list(): AppRow[];
   /** Reads a configuration file and adds or updates its apps; resolves when all are ready or idle, or have given up.

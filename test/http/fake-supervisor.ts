@@ -41,7 +41,10 @@ export function fakeSupervisor(parts: Partial<Supervisor> = {}): FakeSupervisor 
     version: '1.2.3',
     startedAt: '2026-01-01T00:00:00.000Z',
     home: '/nowhere',
-    health: () => ({ ok: true, apps: [{ name: 'web', version: null, state: 'online', ready: 2, desired: 2 }] }),
+    health: () => ({
+      ok: true,
+      apps: [{ name: 'web', version: null, state: 'online', stalled: null, ready: 2, desired: 2 }],
+    }),
     list: () => [row('web')],
     apply: (file, options) => note('apply', file, options ?? {}),
     act: (verb, target) => note('act', verb, target),
