@@ -6,6 +6,8 @@ import type { ChildEnvironment } from '../worker/backends/child.js';
 export interface AppKindParts {
   /** Names of the pools; null for the one of an app without versions. */
   versions(config: AppConfig): (string | null)[];
+  /** Those of them that start with the app. */
+  served(config: AppConfig): (string | null)[];
   /** Takes what its workers need (a listening socket) before the first of them starts. @throws SupError SUP_PORT_IN_USE */
   open(): Promise<void>;
   /** Gives it back after the last one is gone. */

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js';
 import type { ModelAppConfig } from '../config/schema.js';
+import { servedVersions } from '../config/versions.js';
 import { SupError } from '../errors.js';
 import { Dispatcher, type DispatcherConfig } from '../pool/dispatcher.js';
 import type { PoolEvents } from '../pool/pool.js';
@@ -59,6 +60,10 @@ export function modelParts(
       await Promise.all([...dispatchers.values()].map((each) => each.emptied()));
     },
     versions: (of) => (of as ModelAppConfig).versions.map((v) => v.version),
+    served(of) {
+      const { versions, versionPolicy } = of as ModelAppConfig;
+      return servedVersions(versions, versionPolicy).map((v) => v.version);
+    },
     async open() {},
     close() {},
     work: (version) =>
@@ -100,6 +105,7 @@ function modelWork(
   onWedged: OnWedged,
   onLoaded: (info: ModelInfo) => void,
 ): Work {
+  const streaming = new WeakSet<Worker>();
   return {
     get mode() {
       return config().isolation;
@@ -115,7 +121,9 @@ function modelWork(
     admit(worker) {
       dispatcher.add({
         worker: worker.id,
+        place: worker.slot,
         domain: worker.domain,
+        streams: streaming.has(worker),
         send: (message) => worker.send(message),
         wedged: (reason) => onWedged(worker, reason),
       });
@@ -130,7 +138,12 @@ function modelWork(
     },
     lost: (worker, fault) => dispatcher.remove(worker.id, fault === 'worker' ? 'dead-own-fault' : 'dead-by-supervisor'),
     message(worker, message) {
-      if (message.type === 'loaded') onLoaded(message.info);
+      if (message.type === 'chunk') dispatcher.chunk(worker.id, message);
+      if (message.type === 'loaded') {
+        onLoaded(message.info);
+        if (message.info.streams) streaming.add(worker);
+        else streaming.delete(worker);
+      }
       if (message.type !== 'result') return;
       worker.requests += message.outcomes.length;
       dispatcher.result(worker.id, message);
@@ -152,9 +165,11 @@ function dispatcherConfig(config: ModelAppConfig, version: string): DispatcherCo
     timeoutMs: config.timeoutMs,
     batching: config.batching,
     queueMax: config.queue.max,
+    ageingMs: config.queue.ageingMs,
+    shedding: config.queue.shedding,
     idempotent: config.idempotent,
     wedgeMs: config.health.wedgeMs,
-    strategy: 'least_connections',
+    strategy: config.routing.strategy,
   };
 }
 

@@ -2,9 +2,10 @@ import { fileURLToPath } from 'node:url';
 import { systemClock } from '../clock.js';
 import { loadOrCreateToken } from '../control/auth.js';
 import { SupError } from '../errors.js';
+import { ModelRuntime } from '../models/runtime.js';
 import { Hooks } from '../monitor/hooks.js';
 import { Acts } from './acts.js';
-import { updateQueues, wake } from './availability.js';
+import { updateQueues } from './availability.js';
 import { Configs } from './configs.js';
 import { DecisionLog } from './decisions.js';
 import { describe } from './describe.js';
@@ -17,12 +18,11 @@ import { type Lock, takeLock } from './lock.js';
 import { openMasterLog } from './log.js';
 import { LogReader } from './log-reader.js';
 import { ModelMetadataReader } from './model-metadata.js';
-import { modelStatuses } from './model-statuses.js';
 import { Observation } from './observation.js';
 import { Plugins } from './plugins.js';
 import { Predictions } from './predictions.js';
 import { Registry } from './registry.js';
-import { StateFile } from './state-file.js';
+import { LearnedFile, StateFile } from './state-file.js';
 import type { PredictRequest, Supervisor } from './supervisor.js';
 import { selectTargets } from './targets.js';
 import { trackedActs } from './tracked-acts.js';
@@ -64,7 +64,9 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
   const { token, warnings } = loadOrCreateToken(home.dir);
   const stateFile = new StateFile(home.dir);
   const { state, warnings: stateWarnings } = stateFile.read();
-  for (const text of [...warnings, ...stateWarnings]) warn(text);
+  const learnedFile = new LearnedFile(home.dir);
+  const { state: learned, warnings: learnedWarnings } = learnedFile.read();
+  for (const text of [...warnings, ...stateWarnings, ...learnedWarnings]) warn(text);
 
   const guard = new Guard(home.dir);
   const decisions = new DecisionLog(clock);
@@ -74,7 +76,20 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
   decisions.onDecision((decision) => hooks.decision(decision));
   decisions.onDecision((d) => log.info({ policy: d.policy, ...d.numbers }, `${d.subject}: ${d.action}: ${d.reason}`));
 
-  const waking = { decisions, warn };
+  const runtime: ModelRuntime = new ModelRuntime({
+    clock,
+    apps: () => registry.everything,
+    decided: (subject, policy, decision) => decisions.add(subject, policy, decision),
+    warn,
+    room: () => observation.box.room(),
+    pressure: () => observation.box.level,
+    changed: (app) => {
+      updateQueues(app, runtime);
+      events.appChanged(app);
+    },
+    learned: learned.models,
+    learn: (models) => learnedFile.write({ models }),
+  });
   const registry: Registry = new Registry({
     clock,
     random: Math.random,
@@ -84,6 +99,7 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     workersDir: WORKERS_DIR,
     pins: state.pins,
     warn,
+    life: runtime,
     hasRoom: (bytes) => observation.box.hasRoom(bytes),
     events: {
       decided: (subject, policy, decision) => decisions.add(subject, policy, decision),
@@ -94,17 +110,19 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
         // Before its first request: what it begins with is not what it was asked to do.
         if (worker.state === 'ready' && from === 'starting' && worker.limits.maxMemoryBytes !== null)
           observation.sampling.lookAt(worker);
-        updateQueues(entry.app, waking);
+        runtime.workerChanged(entry.app, worker);
+        updateQueues(entry.app, runtime);
         if (worker.state === 'ready') metadata.noticed(entry);
         if (events.appChanged(entry.app) === 'online') registry.unblock(entry.app.name);
       },
     },
     changed: (app) => {
-      updateQueues(app, waking);
+      runtime.appChanged(app);
+      updateQueues(app, runtime);
       events.appChanged(app);
     },
   });
-  const predictions = new Predictions(registry, () => clock.now(), waking);
+  const predictions = new Predictions(registry, clock, runtime);
   const metadata = new ModelMetadataReader({
     registry,
     clock,
@@ -114,20 +132,35 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     groups: guard,
     wake: (entry, version) => {
       const pool = entry.app.pools.get(version);
-      if (pool) wake(pool, waking);
+      const model = pool && runtime.of(entry.app, pool);
+      if (model) runtime.wake(model);
     },
   });
-  const observation = new Observation({ clock, home: home.dir, apps: () => registry.apps, decisions, hooks, warn });
+  const observation = new Observation({
+    clock,
+    home: home.dir,
+    apps: () => registry.apps,
+    decisions,
+    hooks,
+    warn,
+    sampled: (at) => runtime.sampled(at),
+    evict: (pool, reason) => runtime.evict(pool, reason),
+  });
   const { resources } = observation;
   const logs = new LogReader(registry);
   const configs = new Configs(() => new Set(registry.entries.map((entry) => entry.file)));
   const settle = () => {
     const { ruling } = configs.ruling();
-    if (ruling) observation.configure(ruling);
+    if (ruling) {
+      observation.configure(ruling);
+      runtime.configure(ruling);
+    }
     stateFile.write({
       configs: configs.list().map(({ file, hash }) => ({ file, hash })),
       pins: Object.fromEntries(
-        registry.apps.filter((app) => app.pinned !== null).map((app) => [app.name, app.pinned as number]),
+        registry.apps.flatMap((app) =>
+          [...app.pins].map(([version, size]) => [version === null ? app.name : `${app.name}@${version}`, size]),
+        ),
       ),
     });
   };
@@ -158,6 +191,7 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     log.info(`ending: ${reason}`);
     await registry.retire();
     observation.close();
+    runtime.close();
     await listeners.close();
     await Promise.all(registry.entries.map((entry) => entry.log.close()));
     await guard.close();
@@ -177,9 +211,15 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     }),
     registry,
     health: () => {
-      const apps = registry.apps.flatMap((app) => app.rows().map((row) => ({ ...row, ended: app.endedWith() === 0 })));
+      const apps = registry.apps.flatMap((app) =>
+        app.rows().map((row) => ({
+          ...row,
+          ended: app.endedWith() === 0,
+          served: app.serves(row.version) || row.state !== 'stopped',
+        })),
+      );
       return {
-        ok: apps.every((row) => row.min === 0 || row.ready > 0 || row.ended),
+        ok: apps.every((row) => row.min === 0 || row.ready > 0 || row.ended || row.state === 'idle' || !row.served),
         apps: apps.map(({ name, version, state: appState, ready, desired }) => ({
           name,
           version,
@@ -195,16 +235,18 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     scale: (target, size) => refuseWhenEnding().scale(target, size),
     describe: (target) =>
       selectTargets(registry.apps, target).flatMap((s) => describe(s, registry, decisions, resources)),
+    models: () => runtime.status(),
     decisions: (filter) => decisions.list(filter),
     logs: (target, options) => logs.tail(target, options),
     followLogs: (target, onLine) => logs.follow(target, onLine),
     onEvent: (listener) => events.on(listener),
     predict: (request: PredictRequest) => predictions.predict(request),
-    models: () => modelStatuses(registry),
+    stream: (request) => predictions.stream(request),
     versionFor: (model, version, user) => predictions.versionFor(model, version, user),
     modelMetadata: (model, version, options) => metadata.of(model, version, options),
     defaultModel: () => predictions.nameOfDefault(),
     userHeader: (model) => predictions.userHeader(model),
+    routingHeader: (model) => predictions.routingHeader(model),
     resources: () => resources.report(),
     memory: () => resources.memory(),
     cleanup: () => resources.cleanUp(),

@@ -55,7 +55,7 @@ export class ModelMetadataReader {
       platform: info.platform,
       ...this.#declared(target, info),
       rows: info.rows,
-      streams: (info as { streams?: boolean }).streams === true,
+      streams: info.streams === true,
     };
   }
 

@@ -103,6 +103,8 @@ export interface PredictRequest {
   /** Overrides the app's `timeout` downwards or upwards; null: the app's. */
   timeoutMs: number | null;
   user: string | null;
+  /** Value of the header that `routing.key` names, if it names one; requests of the same value go to the same worker. */
+  sticky: string | null;
   /** Aborted when the client went away. */
   signal: AbortSignal | null;
 }
@@ -113,6 +115,26 @@ export interface PredictReply {
   /** One entry for each input, in order. */
   results: PredictOutcome[];
   timing: { queue_ms: number; compute_ms: number; total_ms: number };
+}
+
+export interface StreamRequest extends Omit<PredictRequest, 'inputs'> {
+  input: unknown;
+}
+
+/**
+ * The chunks of one answer as they come; of a model that doesn't stream, its whole answer as one. The iterator's last value tells how it was
+ * made. `next` rejects with the SupError that ended it; `return`, as by leaving a loop, cancels the prediction.
+ */
+export interface PredictStream extends AsyncIterableIterator<unknown, StreamEnd | undefined> {
+  readonly model: string;
+  readonly version: string;
+  return(): Promise<IteratorResult<unknown, StreamEnd | undefined>>;
+  [Symbol.asyncIterator](): PredictStream;
+}
+
+export interface StreamEnd {
+  worker: string;
+  timing: PredictReply['timing'];
 }
 
 export type PredictOutcome =
@@ -139,6 +161,8 @@ export interface Supervisor {
   scale(target: string, size: string): Promise<ActReport>;
   /** Rows of the target's apps. @throws SupError SUP_NO_SUCH_TARGET */
   describe(target: string): AppDetail[];
+  /** Every version of every model. */
+  models(): ModelStatus[];
   decisions(filter: { policy?: string; subject?: string; limit?: number }): Decision[];
   /** Last lines, oldest first. @throws SupError SUP_NO_SUCH_TARGET */
   logs(target: string, options: { lines: number; since: Date | null }): Promise<LogLine[]>;
@@ -146,12 +170,12 @@ export interface Supervisor {
   followLogs(target: string, onLine: (line: LogLine) => void): () => void;
   onEvent(listener: (event: SupervisorEvent) => void): () => void;
   predict(request: PredictRequest): Promise<PredictReply>;
+  /** @throws SupError SUP_MODEL_NOT_FOUND; what comes later is told by the stream */
+  stream(request: StreamRequest): Promise<PredictStream>;
   /** The name of the model that answers a request naming none. @throws SupError SUP_MODEL_NOT_FOUND */
   defaultModel(): string;
   /** The header that carries the user of a request to this model (lower case), or null. */
   userHeader(model: string): string | null;
-  /** Every version of every model. */
-  models(): ModelStatus[];
   /** The version that a request goes to; where weights choose, each call may give another. @throws SupError SUP_MODEL_NOT_FOUND */
   versionFor(model: string, version: string | null, user: string | null): string;
   /**
@@ -160,6 +184,8 @@ export interface Supervisor {
    * @throws SupError SUP_MODEL_NOT_FOUND; SUP_LOAD_FAILED where its module can't be read; SUP_MODEL_ERROR where it declares no tensors that are any
    */
   modelMetadata(model: string, version: string | null, options?: { wake?: boolean }): Promise<ModelMetadata>;
+  /** The header whose value the worker of a request to this model is chosen by (lower case), or null. */
+  routingHeader(model: string): string | null;
   /** What the box and every worker use, how it develops, and what to do about it. */
   resources(): ResourceReport;
   memory(): MemoryReport;

@@ -19,6 +19,12 @@ export class Backlog {
     return this.#solo.size;
   }
 
+  /** Who waits for so long rises by one priority; 0: never. */
+  set ageingMs(ms: number) {
+    this.#ordinary.ageingMs = ms;
+    this.#solo.ageingMs = ms;
+  }
+
   push(item: Item): void {
     this.#of(item).push(item);
   }
@@ -46,20 +52,58 @@ export class Backlog {
     return item;
   }
 
+  /** The next ones, which may share a batch; what is streamed shares it with nobody. */
   take(count: number): Item[] {
     const items: Item[] = [];
     while (items.length < count) {
       const item = this.#ordinary.shift();
       if (!item) break;
+      const streamed = item.job.request.stream !== undefined;
+      if (streamed && items.length > 0) {
+        this.#ordinary.pushFront(item);
+        break;
+      }
       items.push(item);
+      if (streamed) break;
     }
     this.#shrank();
     return items;
   }
 
+  /** Takes those of the first `count` that are chosen; the others keep their places. */
+  takeChosen(count: number, choose: (items: readonly Item[]) => ReadonlySet<Item>): void {
+    const looked: Item[] = [];
+    for (let item = this.#ordinary.shift(); item; item = looked.length < count ? this.#ordinary.shift() : undefined)
+      looked.push(item);
+    const chosen = choose(looked);
+    for (const item of looked.toReversed()) if (!chosen.has(item)) this.#ordinary.pushFront(item);
+    this.#shrank();
+  }
+
   /** When the oldest that may share a batch was queued. */
   oldestOrdinary(): number | null {
     return this.#ordinary.oldest();
+  }
+
+  /** Who has waited longest of those with the lowest priority that may share a batch. */
+  neediest(): Item | undefined {
+    return this.#ordinary.neediest();
+  }
+
+  /**
+   * Takes out so many that would leave after one of this priority that comes now: the newest of the lowest priority first. Where
+   * there are not so many, none.
+   */
+  displace(count: number, priority: number, now: number): Item[] {
+    const displaced: Item[] = [];
+    while (displaced.length < count) {
+      const item = this.#ordinary.pop();
+      if (item) displaced.push(item);
+      if (item && this.#ordinary.outranks(priority, now, item)) continue;
+      for (const each of displaced.splice(0).toReversed()) this.#ordinary.push(each);
+      break;
+    }
+    return displaced;
   }
 
   items(): Item[] {

@@ -1,6 +1,9 @@
+import type { Clock } from '../clock.js';
 import type { SupError } from '../errors.js';
 import type { PolicyDecision } from '../policy/decision.js';
+import type { RetryBudget } from '../policy/retry-budget.js';
 import type { Backlog } from './backlog.js';
+import type { DispatcherConfig } from './dispatcher-contract.js';
 import { quarantined, workerDied } from './failures.js';
 import { decideFate } from './fate.js';
 import type { Item } from './job.js';
@@ -12,7 +15,9 @@ export interface CasualtiesDependencies {
   quarantine: Quarantine;
   backlog: Backlog;
   ledger: Ledger;
-  config: () => { model: string; idempotent: boolean };
+  config: () => Pick<DispatcherConfig, 'model' | 'idempotent' | 'concurrency' | 'batching'>;
+  budget: RetryBudget;
+  clock: Clock;
   /** Why no worker is going to come, if so. */
   down: () => SupError | null;
   /** Puts the item before all others that wait. */
@@ -20,8 +25,13 @@ export interface CasualtiesDependencies {
   decide: (decision: PolicyDecision) => void;
 }
 
+/** That the budget is used up is news when it was not for this long. */
+const BUDGET_NEWS_MS = 10_000;
+
 /** Inputs whose worker went away: who is tried again, who is to blame, and who may come back. */
 export class Casualties {
+  #overBudgetAt = Number.NEGATIVE_INFINITY;
+
   constructor(private readonly deps: CasualtiesDependencies) {}
 
   /** Whether the quarantine lets it pass; with anything against it, it runs alone. */
@@ -60,16 +70,37 @@ export class Casualties {
     const { model, idempotent } = config();
     const down = this.deps.down();
     const { retried, evictions } = item;
-    const strikesToQuarantine = STRIKES_TO_QUARANTINE;
-    switch (
-      decideFate({ ownFault, strikes, strikesToQuarantine, idempotent, retried, evictions, down: down !== null })
-    ) {
+    const begun = item.job.request.stream?.begun ?? false;
+    let overBudget = false;
+    const affordable = () => {
+      overBudget = !this.#affordable();
+      return !overBudget;
+    };
+    const fate = decideFate({
+      ownFault,
+      strikes,
+      strikesToQuarantine: STRIKES_TO_QUARANTINE,
+      idempotent,
+      retried,
+      begun,
+      evictions,
+      down: down !== null,
+      affordable,
+    });
+    switch (fate) {
       case 'quarantined':
         ledger.fail(item, 'lost', quarantined(model, quarantine.remainingMs(item.hash as string)));
         return;
       case 'lost': {
-        const error = workerDied(model, batch.owner.slot.worker, { ownFault, idempotent, retried, evictions });
-        ledger.fail(item, 'lost', !ownFault && down ? down : error);
+        const error = workerDied(model, batch.owner.slot.worker, {
+          ownFault,
+          idempotent,
+          retried,
+          begun,
+          evictions,
+          overBudget,
+        });
+        ledger.fail(item, 'lost', !ownFault && !begun && down ? down : error);
         return;
       }
       case 'again':
@@ -82,6 +113,22 @@ export class Casualties {
         requeue(item);
         return;
     }
+  }
+
+  #affordable(): boolean {
+    const { budget, config, clock, decide } = this.deps;
+    const { concurrency, batching } = config();
+    const now = clock.now();
+    const perWorker = concurrency * batching.maxSize;
+    if (budget.take(perWorker, now)) return true;
+    if (now - this.#overBudgetAt > BUDGET_NEWS_MS)
+      decide({
+        action: 'refuse',
+        reason: 'too many retries after deaths of workers',
+        numbers: { ...budget.numbers(perWorker, now) },
+      });
+    this.#overBudgetAt = now;
+    return false;
   }
 
   /** Returns how often it died alone, now included; one that did so too often takes its likes in the queue with it. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.js';
+import type { BalancerName } from '../config/types.js';
 import type { SupError } from '../errors.js';
 import type { PolicyDecision } from '../policy/decision.js';
-import type { Strategy } from './balancers.js';
 
 export interface DispatcherConfig {
   /** `intents@v1`, for messages. */
@@ -9,13 +9,18 @@ export interface DispatcherConfig {
   /** Batches in flight in one worker. */
   concurrency: number;
   timeoutMs: number;
-  batching: { maxSize: number; maxDelayMs: number };
+  /** `preferred`: sizes, ascending. */
+  batching: { maxSize: number; maxDelayMs: number; preferred: readonly number[] };
   /** Inputs. */
   queueMax: number;
+  /** Waiting this long raises a priority by one; 0: never. */
+  ageingMs: number;
+  /** Refuse what would wait too long when more comes than the workers can do. */
+  shedding: boolean;
   /** Whether a prediction may be run again when its worker went away. */
   idempotent: boolean;
   wedgeMs: number;
-  strategy: Strategy;
+  strategy: BalancerName;
 }
 
 export interface DispatcherDependencies {
@@ -25,7 +30,8 @@ export interface DispatcherDependencies {
   defer?: (callback: () => void) => void;
 }
 
-export type Availability = { kind: 'up' } | { kind: 'loading' } | { kind: 'down'; error: SupError };
+/** `loading`: requests wait, `limitMs` at most. */
+export type Availability = { kind: 'up' } | { kind: 'loading'; limitMs: number } | { kind: 'down'; error: SupError };
 
 /** How a worker leaves: it finishes what it has, or it is gone, by its own fault or by the supervisor's. */
 export type Leaving = 'draining' | 'dead-own-fault' | 'dead-by-supervisor';

@@ -1,30 +1,28 @@
 import type { Clock } from '../clock.js';
-import { messageOf, type SupError } from '../errors.js';
-import type { PolicyDecision } from '../policy/decision.js';
-import type { PredictMessage, ResultMessage } from '../worker/protocol.js';
+import type { SupError } from '../errors.js';
+import { RetryBudget } from '../policy/retry-budget.js';
+import type { ChunkMessage, ResultMessage } from '../worker/protocol.js';
+import { Admission } from './admission.js';
 import { Alarm } from './alarm.js';
 import { Backlog } from './backlog.js';
+import { hashKey } from './balancers/consistent-hash.js';
 import { Casualties } from './casualties.js';
+import { Departures } from './departures.js';
 import type { Availability, DispatcherConfig, DispatcherDependencies, Leaving } from './dispatcher-contract.js';
-import { cancelled, deadlinePassed, notSendable, queueFull, unreachable } from './failures.js';
+import { cancelled, deadlinePassed, notLoaded } from './failures.js';
 import { Flights } from './flights.js';
 import { Item, Job, type JobRequest, type JobResult } from './job.js';
 import { type DispatcherStats, type Ending, Ledger } from './ledger.js';
+import { Overload } from './overload.js';
 import { Quarantine } from './quarantine.js';
-import { type Batch, type Owner, type Slot, Slots } from './slots.js';
+import { type Slot, Slots } from './slots.js';
 
 export type { Availability, DispatcherConfig, DispatcherDependencies, Leaving } from './dispatcher-contract.js';
 export type { JobRequest, JobResult } from './job.js';
 export type { DispatcherStats } from './ledger.js';
 export type { Slot } from './slots.js';
 
-/** Work that is cheaper than this stays together: spreading it over idle workers costs more in messages than it gains. */
-const SPREAD_FROM_MS = 1;
-/** While this many arrive in one turn of the loop, more are on their way: a batch that leaves a turn or two later is larger, and each message costs. */
-const CROWD = 2;
-const MAX_EXTRA_TURNS = 2;
-/** A refusal is news when there was none for this long: under load a queue is full and not full again many times a second. */
-const REFUSAL_NEWS_MS = 10_000;
+const MAX_RETRY_AFTER_SECONDS = 60;
 
 /**
  * The predictions of one model version: they queue here, leave in batches, and each ends exactly once. It knows workers only as
@@ -33,45 +31,67 @@ const REFUSAL_NEWS_MS = 10_000;
 export class Dispatcher {
   readonly quarantine: Quarantine;
   readonly #clock: Clock;
-  readonly #defer: (callback: () => void) => void;
-  readonly #decide: (decision: PolicyDecision) => void;
-  readonly #slots = new Slots();
   readonly #backlog = new Backlog();
+  readonly #budget = new RetryBudget();
+  readonly #slots = new Slots({
+    now: () => this.#clock.now(),
+    queued: () => this.#backlog.ordinary,
+    oldest: () => this.#backlog.oldestOrdinary(),
+  });
   readonly #ledger = new Ledger(() => this.#config.model);
   readonly #alarm: Alarm;
   readonly #casualties: Casualties;
   readonly #flights: Flights;
+  readonly #overload: Overload;
+  readonly #admission: Admission;
+  readonly #departures: Departures;
   #config: DispatcherConfig;
   #availability: Availability = { kind: 'up' };
   #closed = false;
-  #scheduled = false;
-  /** Size of the backlog when it was last looked at, and how many turns it has been left to grow since. */
-  #seen = 0;
-  #extraTurns = 0;
-  #refusedAt = Number.NEGATIVE_INFINITY;
 
   constructor(config: DispatcherConfig, { clock, onDecision, defer }: DispatcherDependencies) {
+    const decide = onDecision ?? (() => {});
+    const [backlog, slots, ledger] = [this.#backlog, this.#slots, this.#ledger];
+    const requeue = (item: Item) => this.#requeue(item);
     this.#config = config;
     this.#clock = clock;
-    this.#defer = defer ?? setImmediate;
-    this.#decide = onDecision ?? (() => {});
-    this.#alarm = new Alarm(clock, () => this.#onTime());
-    this.#flights = new Flights({
-      clock,
-      alarm: this.#alarm,
-      slots: this.#slots,
-      wedgeMs: () => this.#config.wedgeMs,
-      decide: this.#decide,
-    });
     this.quarantine = new Quarantine(clock);
-    this.#casualties = new Casualties({
+    const alarm = new Alarm(clock, () => this.#onTime());
+    const flights = new Flights({ clock, alarm, slots, wedgeMs: () => this.#config.wedgeMs, decide });
+    const casualties = new Casualties({
       quarantine: this.quarantine,
-      backlog: this.#backlog,
-      ledger: this.#ledger,
+      backlog,
+      ledger,
       config: () => this.#config,
+      budget: this.#budget,
+      clock,
       down: () => (this.#availability.kind === 'down' ? this.#availability.error : null),
-      requeue: (item) => this.#requeue(item),
-      decide: this.#decide,
+      requeue,
+      decide,
+    });
+    this.#alarm = alarm;
+    this.#flights = flights;
+    this.#casualties = casualties;
+    const drainSeconds = () => this.#drainSeconds();
+    const shared = { clock, backlog, config: () => this.#config, drainSeconds, decide };
+    const overload = new Overload({ ...shared, alarm, flights, ledger, slots });
+    this.#overload = overload;
+    this.#admission = new Admission({ ...shared, overload });
+    this.#departures = new Departures({
+      clock,
+      defer: defer ?? setImmediate,
+      config: () => this.#config,
+      backlog,
+      slots,
+      flights,
+      ledger,
+      alarm,
+      casualties,
+      overload,
+      leaving: (items, now) => {
+        for (const item of items) this.#thaw(item.job, now);
+      },
+      requeue,
     });
     this.configure(config);
   }
@@ -81,7 +101,8 @@ export class Dispatcher {
     this.#config = config;
     this.#slots.concurrency = config.concurrency;
     this.#slots.strategy = config.strategy;
-    this.#schedule();
+    this.#backlog.ageingMs = config.ageingMs;
+    this.#departures.schedule();
   }
 
   /** It is ready, or ready again. */
@@ -90,7 +111,7 @@ export class Dispatcher {
     // The same name on another process: nobody told us that the former one is gone.
     if (former && former.slot.domain !== slot.domain) this.remove(slot.worker, 'dead-own-fault');
     this.#slots.add(slot);
-    this.#schedule();
+    this.#departures.schedule();
   }
 
   remove(worker: string, how: Leaving): void {
@@ -98,7 +119,7 @@ export class Dispatcher {
     if (!owner) return;
     if (how === 'draining') this.#slots.drain(owner);
     else this.#casualties.settle(this.#flights.bury(owner), how === 'dead-own-fault' || owner.wedged);
-    this.#schedule();
+    this.#departures.schedule();
   }
 
   /** Replies to batches that are unknown, or another worker's, are dropped. */
@@ -106,13 +127,24 @@ export class Dispatcher {
     const batch = this.#flights.of(worker, message.batch);
     if (!batch) return;
     this.#flights.finish(batch);
+    // A failure takes no time to speak of: it must not make its worker look fast.
+    if (message.outcomes.some((outcome) => outcome.ok)) this.#slots.measure(batch, this.#clock.now());
     this.#ledger.cameBack(batch.items.length, message.computeMs);
+    this.#overload.cameBack(batch, message.computeMs, this.#clock.now());
     for (let i = 0; i < batch.items.length; i++) {
       const item = batch.items[i] as Item;
       if (item.hash !== null) this.quarantine.forgive(item.hash);
       if (!item.settled) this.#ledger.answer(item, message.outcomes[i], worker, message.computeMs);
     }
-    if (this.#backlog.size > 0) this.#schedule();
+    if (this.#backlog.size > 0) this.#departures.schedule();
+  }
+
+  /** A part of a streamed answer; of no use once its job has settled. */
+  chunk(worker: string, { batch, value }: ChunkMessage): void {
+    const item = this.#flights.of(worker, batch)?.items[0];
+    if (!item || item.settled) return;
+    item.job.flowedAt = this.#clock.now();
+    item.job.request.stream?.push(value);
   }
 
   /** Inputs in flight there. */
@@ -151,18 +183,16 @@ export class Dispatcher {
   }
 
   /**
-   * `down`: what is queued fails at once with the error, and so does what comes. `loading`: the deadlines of what is queued
-   * stand still; whoever says so bounds it by saying something else.
+   * `down`: what is queued fails at once with the error, and so does what comes. `loading`: the time of what is queued stands still,
+   * and it fails when the load takes too long.
    */
   setAvailability(availability: Availability): void {
     if (this.#closed || (availability.kind === 'up' && this.#availability.kind === 'up')) return;
     this.#availability = availability;
-    const queued = this.#backlog.items();
+    this.#overload.forget();
     if (availability.kind === 'down') this.#failQueued(availability.error);
-    else if (availability.kind === 'loading')
-      this.#ledger.deadlines.hold(new Set(queued.map((item) => item.job)), this.#clock.now());
-    else for (const item of queued) this.#thaw(item.job, this.#clock.now());
-    this.#schedule();
+    else this.#retime(this.#backlog.items().map((item) => item.job));
+    this.#departures.schedule();
   }
 
   stats(): DispatcherStats {
@@ -179,128 +209,37 @@ export class Dispatcher {
     this.#alarm.off();
   }
 
-  #refusal({ inputs, signal }: JobRequest): SupError | null {
-    const { queueMax, model } = this.#config;
+  #refusal({ inputs, signal, priority }: JobRequest): SupError | null {
     if (this.#availability.kind === 'down') return this.#availability.error;
-    if (signal?.aborted) return cancelled(model);
+    if (signal?.aborted) return cancelled(this.#config.model);
     // What waits only for the end of this turn does not make the queue full.
-    if (this.#scheduled && this.#backlog.size + inputs.length > queueMax) this.#dispatch();
-    const queued = this.#backlog.size;
-    if (queued + inputs.length <= queueMax) return null;
-    const now = this.#clock.now();
-    if (now - this.#refusedAt > REFUSAL_NEWS_MS)
-      this.#decide({
-        action: 'refuse',
-        reason: 'queue full',
-        numbers: { queued, limit: queueMax, inputs: inputs.length },
-      });
-    this.#refusedAt = now;
-    return queueFull(model, queued, queueMax, this.#drainSeconds(queued));
+    if (!this.#admission.fits(inputs.length)) this.#departures.hurry();
+    return this.#admission.refusal(inputs.length, priority);
   }
 
-  #drainSeconds(queued: number): number {
-    const seconds = (queued * (this.#ledger.costMs ?? 0)) / Math.max(1, this.#slots.active) / 1000;
-    return Math.min(60, Math.max(1, Math.ceil(seconds)));
+  /** How long what is queued takes to work off, for Retry-After. */
+  #drainSeconds(): number {
+    const lanes = Math.max(1, this.#slots.active * this.#config.concurrency);
+    const seconds = (this.#backlog.size * (this.#ledger.costMs ?? 0)) / lanes / 1000;
+    return Math.min(MAX_RETRY_AFTER_SECONDS, Math.max(1, Math.ceil(seconds)));
   }
 
   #accept(request: JobRequest, resolve: (results: JobResult[]) => void): void {
     const now = this.#clock.now();
+    this.#budget.request(request.inputs.length, now);
     const job = new Job(request, request.timeoutMs ?? this.#config.timeoutMs, now, resolve, this.#cancel);
     const suspicious = this.quarantine.size > 0;
     for (let index = 0; index < request.inputs.length; index++) {
       const item = new Item(job, index, request.inputs[index], now);
+      if (request.key !== null && this.#slots.keyed) item.keyHash = hashKeyOf(request.key, index);
       job.items.push(item);
       if (!suspicious || this.#casualties.admit(item)) this.#backlog.push(item);
     }
     if (job.pending === 0) return;
-    if (this.#availability.kind === 'loading') job.freeze(now);
-    else this.#time(job);
-    this.#schedule();
+    if (this.#availability.kind === 'loading') job.freeze(now, this.#availability.limitMs);
+    this.#time(job);
+    this.#departures.schedule();
     if (this.#slots.active === 0) request.onWait?.();
-  }
-
-  #schedule(): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    this.#defer(this.#run);
-  }
-
-  readonly #run = () => {
-    if (!this.#scheduled) return;
-    const { size } = this.#backlog;
-    const arrived = size - this.#seen;
-    if (arrived >= CROWD && size < this.#config.batching.maxSize && this.#extraTurns < MAX_EXTRA_TURNS) {
-      this.#seen = size;
-      this.#extraTurns++;
-      this.#defer(this.#run);
-      return;
-    }
-    this.#dispatch();
-    this.#extraTurns = 0;
-    this.#seen = this.#backlog.size;
-  };
-
-  #dispatch(): void {
-    this.#scheduled = false;
-    this.#dispatchSolo();
-    const { maxSize, maxDelayMs } = this.#config.batching;
-    while (this.#backlog.ordinary > 0) {
-      if (maxDelayMs > 0 && this.#backlog.ordinary < maxSize) {
-        const due = (this.#backlog.oldestOrdinary() as number) + maxDelayMs;
-        if (due > this.#clock.now()) {
-          this.#alarm.set(due);
-          return;
-        }
-      }
-      const owner = this.#slots.next();
-      if (!owner) return;
-      this.#send(owner, this.#backlog.take(Math.min(maxSize, this.#share())), false);
-    }
-  }
-
-  #dispatchSolo(): void {
-    while (this.#backlog.solo > 0) {
-      const owner = this.#slots.nextAlone();
-      if (!owner) break;
-      this.#send(owner, [this.#backlog.takeSolo() as Item], true);
-    }
-    this.#slots.reserve(this.#backlog.solo);
-  }
-
-  /** How much of the queue one worker takes: all of it while that is cheap, else an equal part. */
-  #share(): number {
-    const queued = this.#backlog.ordinary;
-    const { costMs } = this.#ledger;
-    if (costMs !== null && costMs * queued < SPREAD_FROM_MS) return queued;
-    return Math.ceil(queued / Math.max(1, this.#slots.room()));
-  }
-
-  #send(owner: Owner, items: Item[], solo: boolean): void {
-    const now = this.#clock.now();
-    for (const item of items) this.#thaw(item.job, now);
-    const batch = this.#flights.begin(owner, items, solo);
-    this.#ledger.counts.batches++;
-    const inputs = items.map((item) => item.input);
-    const timeoutMs = Math.max(0, batch.deadline - now);
-    const message: PredictMessage = { type: 'predict', batch: batch.id, inputs, timeoutMs };
-    try {
-      owner.slot.send(message);
-    } catch (error) {
-      this.#notSent(batch, error);
-    }
-  }
-
-  /** An embedder's input may be something that no message can carry; the others of the batch are not to blame. */
-  #notSent(batch: Batch, error: unknown): void {
-    this.#flights.finish(batch);
-    const { model } = this.#config;
-    const culprits = batch.items.filter((item) => !this.#casualties.sendable(item));
-    for (const item of batch.items.toReversed()) {
-      if (culprits.includes(item)) this.#ledger.fail(item, 'refused', notSendable(model, messageOf(error)));
-      else if (culprits.length > 0) this.#requeue(item);
-      else this.#ledger.fail(item, 'lost', unreachable(model, batch.owner.slot.worker, error));
-    }
-    this.#schedule();
   }
 
   readonly #cancel = (job: Job): void => this.#settleRest(job, 'cancelled', () => cancelled(this.#config.model));
@@ -320,16 +259,37 @@ export class Dispatcher {
     this.#alarm.set(job.deadline);
   }
 
+  /** The time of these runs, or stands still while the model loads. */
+  #retime(jobs: readonly Job[]): void {
+    const now = this.#clock.now();
+    const { deadlines } = this.#ledger;
+    const availability = this.#availability;
+    if (availability.kind === 'loading')
+      deadlines.change(
+        jobs.filter((job) => !job.isFrozen),
+        (job) => job.freeze(now, availability.limitMs),
+      );
+    else
+      deadlines.change(
+        jobs.filter((job) => job.isFrozen),
+        (job) => job.thaw(now),
+      );
+    const next = deadlines.earliest();
+    if (next !== null) this.#alarm.set(next);
+  }
+
   #thaw(job: Job, now: number): void {
-    if (job.frozenAt === null) return;
-    job.thaw(now);
-    this.#time(job);
+    if (!job.isFrozen) return;
+    this.#ledger.deadlines.change([job], () => job.thaw(now));
+    this.#alarm.set(job.deadline);
   }
 
   #requeue(item: Item): void {
     this.#ledger.counts.retries++;
     item.batch = null;
-    if (this.#availability.kind === 'loading') this.#ledger.deadlines.hold([item.job], this.#clock.now());
+    item.job.flowedAt = null;
+    item.job.request.stream?.restart();
+    this.#retime([item.job]);
     this.#backlog.pushFront(item);
   }
 
@@ -344,10 +304,22 @@ export class Dispatcher {
     const now = this.#clock.now();
     const { deadlines } = this.#ledger;
     for (let job = deadlines.takeExpired(now); job; job = deadlines.takeExpired(now))
-      this.#settleRest(job, 'expired', (item) => deadlinePassed(this.#config.model, item));
+      if (job.extend(now)) this.#time(job);
+      else {
+        const { isFrozen } = job;
+        this.#settleRest(job, 'expired', (item) =>
+          isFrozen ? notLoaded(this.#config.model, now - job.submittedAt) : deadlinePassed(this.#config.model, item),
+        );
+      }
     this.#flights.giveUpWedged(now);
-    if (this.#backlog.size > 0) this.#schedule();
+    this.#overload.check(now);
+    if (this.#backlog.size > 0) this.#departures.schedule();
     const next = deadlines.earliest();
     if (next !== null) this.#alarm.set(next);
   }
+}
+
+function hashKeyOf(key: string | readonly string[], index: number): number | null {
+  const own = typeof key === 'string' ? key : key[index];
+  return own === undefined ? null : hashKey(own);
 }

@@ -7,6 +7,8 @@ import type {
   ModelMetadata,
   ModelStatus,
   PredictRequest,
+  PredictStream,
+  StreamRequest,
   Supervisor,
   SupervisorEvent,
 } from '../../src/master/supervisor.js';
@@ -77,8 +79,10 @@ export function fakeSupervisor(parts: Partial<Supervisor> = {}): FakeSupervisor 
     models: () => [modelStatus()],
     versionFor: (_model, version) => version ?? 'v1',
     modelMetadata: async (model, version) => modelMetadata({ name: model, version: version ?? 'v1' }),
+    stream: async (request) => fakeStream(request, [request.input]),
     defaultModel: () => 'intents',
     userHeader: () => 'x-user-id',
+    routingHeader: () => null,
     resources: () => resourceReport(),
     memory: () => memoryReport(),
     cleanup: async () => {
@@ -89,6 +93,29 @@ export function fakeSupervisor(parts: Partial<Supervisor> = {}): FakeSupervisor 
       calls.push(`shutdown ${reason}`);
     },
     ...parts,
+  };
+}
+
+/** Ends like one of the model's, unless a chunk is an error: then with that. */
+export function fakeStream(
+  request: Pick<StreamRequest, 'model' | 'version'>,
+  chunks: Iterable<unknown>,
+): PredictStream {
+  const left = chunks[Symbol.iterator]();
+  const end = { worker: 'intents@v1/1', timing: { queue_ms: 1, compute_ms: 2, total_ms: 3 } };
+  return {
+    model: request.model ?? 'intents',
+    version: request.version ?? 'v1',
+    async next() {
+      const step = left.next();
+      if (step.done) return { done: true, value: end };
+      if (step.value instanceof Error) throw step.value;
+      return { done: false, value: step.value };
+    },
+    return: async () => ({ done: true, value: undefined }),
+    [Symbol.asyncIterator]() {
+      return this;
+    },
   };
 }
 

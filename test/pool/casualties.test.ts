@@ -37,8 +37,33 @@ describe('a worker that dies by its own fault', () => {
     expect(results[0]).toMatchObject({ error: { message: expect.stringContaining('not idempotent') } });
   });
 
+  it('has so many retried only, so that deaths do not double the load', async () => {
+    const bench = new Bench();
+    const doomed = [1, 2, 3, 4, 5].map((n) => bench.worker(`w/${n}`));
+    const reply = bench.send(Array.from({ length: 20 }, (_, i) => `i${i}`));
+    for (const slot of doomed) bench.die(slot);
+    // A fifth of 20 is less than the ten that are always retried.
+    const last = bench.worker('w/last');
+    while (last.open.size > 0) bench.answer(last);
+    const ends = brief(await reply);
+    expect(ends.filter((end) => end !== 'SUP_WORKER_DIED')).toHaveLength(10);
+    expect(bench.dispatcher.stats()).toMatchObject({ retries: 10, succeeded: 10, lost: 10 });
+    expect(bench.decisions).toEqual([
+      {
+        action: 'refuse',
+        reason: 'too many retries after deaths of workers',
+        numbers: { retries: 10, requests: 20, limit: 10 },
+      },
+    ]);
+    bench.advance(11_000);
+    const again = bench.send(['e']);
+    bench.die(last);
+    bench.answer(bench.worker('w/next'));
+    expect(brief(await again)).toEqual(['E']);
+  });
+
   it('waits for a domain of its own: threads of one host die together', () => {
-    const bench = new Bench({ batching: { maxSize: 2, maxDelayMs: 0 } });
+    const bench = new Bench({ batching: { maxSize: 2, maxDelayMs: 0, preferred: [] } });
     bench.dispatcher.setAvailability({ kind: 'up' });
     const dying = bench.worker('w/1', 'other');
     void bench.send(['a', 'b']);
@@ -82,7 +107,7 @@ describe('a worker that the supervisor takes away', () => {
   });
 
   it('has several batches run again in the order of before', () => {
-    const bench = new Bench({ concurrency: 2, batching: { maxSize: 2, maxDelayMs: 0 } });
+    const bench = new Bench({ concurrency: 2, batching: { maxSize: 2, maxDelayMs: 0, preferred: [] } });
     const first = bench.worker('w/1');
     void bench.send(['a', 'b', 'c', 'd']);
     void bench.send(['e']);
@@ -140,7 +165,7 @@ describe('quarantine', () => {
   });
 
   it('does not count a death beside another batch of the same host', async () => {
-    const bench = new Bench({ batching: { maxSize: 1, maxDelayMs: 0 } });
+    const bench = new Bench({ batching: { maxSize: 1, maxDelayMs: 0, preferred: [] } });
     const slots = [bench.worker('w/1', 'host'), bench.worker('w/2', 'host')];
     void bench.send(['a']);
     void bench.send(['b']);
@@ -165,7 +190,7 @@ describe('quarantine', () => {
   });
 
   it('takes its likes out of the queue', async () => {
-    const bench = new Bench({ batching: { maxSize: 1, maxDelayMs: 0 } });
+    const bench = new Bench({ batching: { maxSize: 1, maxDelayMs: 0, preferred: [] } });
     const first = bench.worker('w/1');
     const replies = [bench.send(['poison']), bench.send(['poison']), bench.send(['fine'])];
     bench.die(first);

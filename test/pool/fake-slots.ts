@@ -1,14 +1,16 @@
 import { ManualClock } from '../../src/clock.js';
 import type { PolicyDecision } from '../../src/policy/decision.js';
 import { Dispatcher, type DispatcherConfig, type JobResult, type Slot } from '../../src/pool/dispatcher.js';
-import type { AbortMessage, PredictMessage } from '../../src/worker/protocol.js';
+import type { AbortMessage, MoreMessage, PredictMessage } from '../../src/worker/protocol.js';
 
 export const CONFIG: DispatcherConfig = {
   model: 'echo@v1',
   concurrency: 1,
   timeoutMs: 1000,
-  batching: { maxSize: 4, maxDelayMs: 0 },
+  batching: { maxSize: 4, maxDelayMs: 0, preferred: [] },
   queueMax: 100,
+  ageingMs: 0,
+  shedding: false,
   idempotent: true,
   wedgeMs: 500,
   strategy: 'least_connections',
@@ -19,14 +21,20 @@ export class FakeSlot implements Slot {
   readonly sent: PredictMessage[] = [];
   readonly open = new Map<number, PredictMessage>();
   readonly aborted: number[] = [];
+  readonly more: number[] = [];
   givenUp: string | null = null;
 
   constructor(
     readonly worker: string,
     readonly domain = worker,
+    readonly place = Number(worker.split('/').at(-1)) - 1,
   ) {}
 
-  send(message: PredictMessage | AbortMessage): void {
+  send(message: PredictMessage | AbortMessage | MoreMessage): void {
+    if (message.type === 'more') {
+      this.more.push(message.chunks);
+      return;
+    }
     if (message.type === 'abort') {
       this.aborted.push(message.batch);
       return;
@@ -48,17 +56,16 @@ export class Bench {
   readonly clock = new ManualClock();
   readonly decisions: PolicyDecision[] = [];
   readonly dispatcher: Dispatcher;
+  readonly config: DispatcherConfig;
   readonly #deferred: (() => void)[] = [];
 
   constructor(config: Partial<DispatcherConfig> = {}) {
-    this.dispatcher = new Dispatcher(
-      { ...CONFIG, ...config },
-      {
-        clock: this.clock,
-        defer: (callback) => this.#deferred.push(callback),
-        onDecision: (decision) => this.decisions.push(decision),
-      },
-    );
+    this.config = { ...CONFIG, ...config };
+    this.dispatcher = new Dispatcher(this.config, {
+      clock: this.clock,
+      defer: (callback) => this.#deferred.push(callback),
+      onDecision: (decision) => this.decisions.push(decision),
+    });
   }
 
   /** Ends the turn of the event loop, and those that its callbacks ask for. */
@@ -79,10 +86,16 @@ export class Bench {
 
   submit(
     inputs: unknown[],
-    options: { priority?: number; timeoutMs?: number; signal?: AbortSignal; onWait?: () => void } = {},
+    options: {
+      priority?: number;
+      timeoutMs?: number;
+      signal?: AbortSignal;
+      onWait?: () => void;
+      key?: string | string[];
+    } = {},
   ): Promise<JobResult[]> {
-    const { priority = 0, timeoutMs = null, signal = null, onWait } = options;
-    return this.dispatcher.submit({ inputs, priority, timeoutMs, signal, ...(onWait ? { onWait } : {}) });
+    const { priority = 0, timeoutMs = null, signal = null, key = null, onWait } = options;
+    return this.dispatcher.submit({ inputs, priority, timeoutMs, signal, key, ...(onWait ? { onWait } : {}) });
   }
 
   /** As `submit`, and the turn ends. */
