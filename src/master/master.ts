@@ -133,7 +133,9 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     wake: (entry, version) => {
       const pool = entry.app.pools.get(version);
       const model = pool && runtime.of(entry.app, pool);
-      if (model) runtime.wake(model);
+      if (!model) return false;
+      runtime.wake(model);
+      return runtime.isLoading(model);
     },
   });
   const observation = new Observation({
