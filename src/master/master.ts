@@ -79,7 +79,9 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     wake: ({ app }, version) => {
       const pool = app.pools.get(version);
       const model = pool && runtime.of(app, pool);
-      if (model) runtime.wake(model);
+      if (!model) return false;
+      runtime.wake(model);
+      return runtime.isLoading(model);
     },
   });
   events.on((event) => {
