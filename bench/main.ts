@@ -12,6 +12,7 @@ const BENCHES: Record<string, () => Promise<BenchModule>> = {
   breach: () => import('./breach.js'),
   http: () => import('./http.js'),
   overhead: () => import('./overhead.js'),
+  overload: () => import('./overload.js'),
   predict: () => import('./predict.js'),
   processes: () => import('./processes.js'),
   reload: () => import('./reload.js'),

@@ -16,8 +16,19 @@ export interface AppDependencies {
   /** Whether the box's memory has room for so much more. */
   hasRoom: (bytes: number) => boolean;
   warn: (text: string) => void;
+  life: PoolLife;
   /** Something in the app's life changed: its queues may have to open or close. */
   changed: (app: App) => void;
+}
+
+/** Brings pools up and down: models wait for their turn and for room. */
+export interface PoolLife {
+  /** The pool runs already, without workers. Resolves when it has this size, or none where it starts on demand. */
+  start(app: App, pool: Pool, size: number): Promise<void>;
+  /** @throws SupError SUP_BAD_REQUEST where it is no model's */
+  load(app: App, pool: Pool): Promise<void>;
+  /** @throws SupError SUP_BAD_REQUEST where it is no model's, SUP_CONFLICT while it loads */
+  unload(app: App, pool: Pool, reason: string): Promise<void>;
 }
 
 /** A typing mistake in a size should not fill the machine. */
@@ -31,8 +42,8 @@ export class App {
   readonly #sizings = new Map<Pool, Sizing>();
   readonly #numbers = new Map<string | null, number>();
   #config: AppConfig;
-  /** Size that an operator pinned with `scale`; null: the configuration's. */
-  #pinned: number | null;
+  /** Sizes that an operator pinned with `scale`, by version. */
+  readonly #pins: Map<string | null, number>;
   #waitingFor: string | null = null;
   /** Starts that wait for what they need. */
   #opening = 0;
@@ -45,13 +56,13 @@ export class App {
     config: AppConfig,
     readonly parts: AppKindParts,
     private readonly deps: AppDependencies,
-    taken: { pinned: number | null; numbers: ReadonlyMap<string | null, number> } = {
-      pinned: null,
+    taken: { pins: ReadonlyMap<string | null, number>; numbers: ReadonlyMap<string | null, number> } = {
+      pins: new Map(),
       numbers: new Map(),
     },
   ) {
     this.#config = config;
-    this.#pinned = taken.pinned;
+    this.#pins = new Map(taken.pins);
     for (const [version, number] of taken.numbers) this.#numbers.set(version, number);
     for (const version of parts.versions(config)) this.#addPool(version);
   }
@@ -62,8 +73,16 @@ export class App {
   get config(): AppConfig {
     return this.#config;
   }
-  get pinned(): number | null {
-    return this.#pinned;
+  /** By version, null for an app without any. */
+  get pins(): ReadonlyMap<string | null, number> {
+    return this.#pins;
+  }
+  pinnedSize(version: string | null): number | null {
+    return this.#pins.get(version) ?? null;
+  }
+  /** Whether it starts with the app; others are there to be started by hand. */
+  serves(version: string | null): boolean {
+    return this.parts.served(this.#config).includes(version);
   }
   get restarting(): boolean {
     return this.#restarting;
@@ -92,14 +111,17 @@ export class App {
   }
 
   /** What it should have now: an operator's word, else what its policy has made of it, within the configured range. */
-  #sizeOf(pool: Pool): number {
+  sizeOf(pool: Pool): number {
     const { min, max } = this.#config.workers;
-    return this.#pinned ?? Math.min(max, Math.max(min, pool.desired));
+    return this.pinnedSize(pool.version) ?? Math.min(max, Math.max(min, pool.desired));
   }
 
-  /** What it starts with. */
-  #firstSize(): number {
-    return this.#pinned ?? this.#config.workers.min;
+  /** In a pool that runs, nothing goes that serves. */
+  #startPool(pool: Pool): Promise<unknown> {
+    const size = this.pinnedSize(pool.version) ?? this.#config.workers.min;
+    if (this.#config.kind !== 'model') return pool.start(size);
+    if (pool.phase === 'running') return pool.start(Math.max(size, pool.desired));
+    return all([pool.start(0), this.deps.life.start(this, pool, size)]);
   }
 
   /** How its size follows demand; undefined where the size is fixed. */
@@ -115,6 +137,7 @@ export class App {
       this.#config,
       this.parts.blueprint(this.#config, version),
       { clock, random, events, hasRoom: this.deps.hasRoom, work: this.parts.work(version) },
+      version,
       this.#numbers.get(version) ?? 0,
     );
     this.#pools.set(version, pool);
@@ -149,7 +172,7 @@ export class App {
 
   /** Resolves when every pool has its size ready. @throws SupError what kept it from it */
   async start(version?: string): Promise<void> {
-    const pools = this.#select(version);
+    const pools = this.#select(version).filter((pool) => version !== undefined || this.serves(pool.version));
     const stops = pools.map((pool) => pool.stops);
     this.#opening++;
     try {
@@ -163,7 +186,7 @@ export class App {
       if (!this.running && this.#opening === 0) this.parts.close();
       throw new SupError('SUP_CONFLICT', `${this.name} was stopped meanwhile`, { app: this.name });
     }
-    const starting = pools.map((pool) => pool.start(this.#firstSize()));
+    const starting = pools.map((pool) => this.#startPool(pool));
     this.deps.changed(this);
     await all(starting);
   }
@@ -196,33 +219,44 @@ export class App {
     await this.start(version);
   }
 
-  /** Rolls every pool over to this configuration and the code that is on disk now. @throws SupError SUP_ACT_FAILED; what serves goes on serving */
-  async reload(config: AppConfig, version?: string): Promise<void> {
+  /**
+   * Rolls pools over to this configuration and the code that is on disk now; versions come and go.
+   * @param changed the versions that run other code now; null: all. Those of the same code go on as they are.
+   * @throws SupError SUP_ACT_FAILED; what serves goes on serving
+   */
+  async reload(config: AppConfig, changed: ReadonlySet<string | null> | null = null): Promise<void> {
     if (!this.running) {
       this.#adopt(config);
-      return this.start(version);
+      return this.start();
     }
     const wanted = new Set(this.parts.versions(config));
     const before = this.#config;
     this.#adopt(config);
-    const selected = this.#select(version);
-    const acts: Promise<void>[] = [];
-    for (const [name, pool] of this.#pools) {
-      if (!selected.includes(pool)) continue;
-      if (!wanted.has(name)) acts.push(this.#removePool(name, pool));
-      else if (pool.phase !== 'running') acts.push(pool.start(this.#firstSize()));
-      else acts.push(this.#roll(name, pool));
+    const gone = [...this.#pools].filter(([name]) => !wanted.has(name));
+    const stays = [...this.#pools].filter(([name]) => wanted.has(name));
+    const acts = gone.map(([name, pool]): Promise<unknown> => this.#removePool(name, pool));
+    const rolled = stays.filter(
+      ([name, pool]) => isRunning(pool) && pool.desired > 0 && (changed === null || changed.has(name)),
+    );
+    for (const [name, pool] of stays) {
+      if (changed === null || changed.has(name)) acts.push(this.#roll(name, pool));
+      else if (isRunning(pool)) acts.push(this.#resize(pool));
     }
-    for (const name of wanted) if (!this.#pools.has(name)) acts.push(this.#addPool(name).start(this.#firstSize()));
+    for (const name of wanted) {
+      const pool = this.#pools.get(name) ?? this.#addPool(name);
+      if (!isRunning(pool) && this.serves(name)) acts.push(this.#startPool(pool));
+    }
     this.deps.changed(this);
     try {
       await all(acts);
     } catch (error) {
       // Policies and queues go back with the code that they were written for.
-      if (acts.length === 1) this.#adopt(before);
+      if (acts.length === 1 && rolled.length === 1) this.#adopt(before);
       throw error;
     }
   }
+
+  /** Code and options of a version that does not serve count from its next start. */
 
   async #roll(version: string | null, pool: Pool): Promise<void> {
     await pool.reload({ config: this.#config, blueprint: this.parts.blueprint(this.#config, version) });
@@ -239,7 +273,7 @@ export class App {
   #adopt(config: AppConfig): void {
     // Whoever edits the size in the file means it: the file wins over an older pin.
     const { min, max } = this.#config.workers;
-    if (min !== config.workers.min || max !== config.workers.max) this.#pinned = null;
+    if (min !== config.workers.min || max !== config.workers.max) this.#pins.clear();
     this.#config = config;
     this.parts.configure(config);
     for (const pool of this.#pools.values()) {
@@ -249,7 +283,7 @@ export class App {
   }
 
   async #resize(pool: Pool): Promise<void> {
-    const size = this.#sizeOf(pool);
+    const size = this.sizeOf(pool);
     // Pinned to nothing and woken since: it goes when it is idle, not now.
     if (pool.desired !== size && pool.phase === 'running' && !(size === 0 && pool.desired > 0)) await pool.resize(size);
   }
@@ -262,23 +296,47 @@ export class App {
 
   /** Pins the size; null takes the pin away. @throws SupError as `checkSize` */
   async scale(size: Size | null, version?: string): Promise<void> {
-    const target = this.checkSize(size, version);
-    this.#pinned = size === null ? null : target;
-    const resizing = this.#select(version).map((pool) => pool.resize(target));
+    const pools = this.#select(version).filter((pool) => pool.phase === 'running');
+    const targets = pools.map((pool) => this.#checkSize(size, pool));
+    const resizing = pools.map((pool, i) => {
+      const target = targets[i] as number;
+      if (size === null) this.#pins.delete(pool.version);
+      else this.#pins.set(pool.version, target);
+      return target > 0 && pool.desired === 0 ? this.deps.life.start(this, pool, target) : pool.resize(target);
+    });
     this.deps.changed(this);
     await all(resizing);
   }
 
+  /** Models alone. @throws SupError SUP_BAD_REQUEST, or why it did not load */
+  async load(version?: string): Promise<void> {
+    const pools = this.#select(version).filter((pool) => version !== undefined || this.serves(pool.version));
+    await this.parts.open();
+    await all(pools.map((pool) => this.deps.life.load(this, pool)));
+  }
+
+  /** Models alone: the next request loads it again. @throws SupError SUP_BAD_REQUEST, SUP_CONFLICT */
+  async unload(version?: string): Promise<void> {
+    await all(this.#select(version).map((pool) => this.deps.life.unload(this, pool, 'asked for by an operator')));
+  }
+
   /** What the size would be. @throws SupError SUP_BAD_REQUEST below the least one, SUP_CONFLICT while it is stopped */
-  checkSize(size: Size | null, version?: string): number {
+  checkSize(size: Size | null, version?: string): void {
+    const pools = this.#select(version);
+    for (const pool of pools.some(isRunning) ? pools.filter(isRunning) : pools) this.#checkSize(size, pool);
+  }
+
+  #checkSize(size: Size | null, pool: Pool): number {
     const least = this.#config.kind === 'model' ? 0 : 1;
-    const current = this.#select(version)[0]?.desired ?? 0;
+    const current = pool.desired;
     const { min, max } = this.#config.workers;
     const auto = Math.min(max, Math.max(min, current));
     const target = size === null ? auto : 'to' in size ? size.to : current + size.by;
     const { name } = this;
-    if (!this.running)
-      throw new SupError('SUP_CONFLICT', `${name} is stopped; start it first: supervisor start ${name}`, { app: name });
+    if (!isRunning(pool))
+      throw new SupError('SUP_CONFLICT', `${pool.name} is stopped; start it first: supervisor start ${pool.name}`, {
+        app: name,
+      });
     if (target < least || target > MAX_WORKERS)
       throw new SupError(
         'SUP_BAD_REQUEST',
@@ -302,7 +360,7 @@ export class App {
   tick(now: number, stalled: boolean, box: BoxFacts | null): void {
     for (const pool of this.#pools.values()) {
       pool.tick(now, stalled);
-      if (box && !stalled) this.#sizings.get(pool)?.tick(box, this.#pinned !== null);
+      if (box && !stalled) this.#sizings.get(pool)?.tick(box, this.#pins.has(pool.version));
     }
   }
 
@@ -329,6 +387,10 @@ export class App {
   #row(version: string | null, pool: Pool): AppRow {
     return appRow(this.#config, version, pool, this.#waitingFor, this.deps.clock.now());
   }
+}
+
+function isRunning(pool: Pool): boolean {
+  return pool.phase === 'running';
 }
 
 /** Waits for all of them, then throws the first failure: an act is over only when each of its parts is. */

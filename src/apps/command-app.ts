@@ -26,6 +26,7 @@ export function commandParts(initial: CommandAppConfig, deps: KindDependencies):
   };
   return {
     versions: () => [null],
+    served: () => [null],
     async open() {},
     close() {},
     work: () => work,

@@ -100,6 +100,7 @@ export function httpParts(
 
   return {
     versions: () => [null],
+    served: () => [null],
     async open() {
       // One at a time: two starts at once would find the port taken by each other.
       opening ??= openSocket().finally(() => {

@@ -1,11 +1,13 @@
 import type { Clock } from '../clock.js';
 import type { ModelAppConfig } from '../config/schema.js';
+import { servedVersions } from '../config/versions.js';
 import { SupError } from '../errors.js';
 import { Dispatcher, type DispatcherConfig } from '../pool/dispatcher.js';
 import type { PoolEvents } from '../pool/pool.js';
 import type { Service, Work } from '../pool/work.js';
 import { processBackend } from '../worker/backends/process.js';
 import { threadBackend } from '../worker/backends/thread.js';
+import type { ModelInfo } from '../worker/protocol.js';
 import { modelReady } from '../worker/readiness.js';
 import type { Worker } from '../worker/worker.js';
 import { type AppKindParts, type KindDependencies, workerEnv } from './kind.js';
@@ -15,6 +17,8 @@ const UNLOAD_GRACE_MS = 5000;
 
 export interface ModelParts extends AppKindParts {
   dispatcher(version: string): Dispatcher;
+  /** What the worker that loaded last says of the model; null before the first. */
+  info(version: string): ModelInfo | null;
   /** Resolves when no queue holds anything. */
   emptied(): Promise<void>;
 }
@@ -30,6 +34,7 @@ export function modelParts(
 ): ModelParts {
   let config = initial;
   const dispatchers = new Map<string, Dispatcher>();
+  const infos = new Map<string, ModelInfo>();
 
   const dispatcher = (version: string): Dispatcher => {
     let found = dispatchers.get(version);
@@ -50,13 +55,24 @@ export function modelParts(
 
   return {
     dispatcher,
+    info: (version) => infos.get(version) ?? null,
     async emptied() {
       await Promise.all([...dispatchers.values()].map((each) => each.emptied()));
     },
     versions: (of) => (of as ModelAppConfig).versions.map((v) => v.version),
+    served(of) {
+      const { versions, versionPolicy } = of as ModelAppConfig;
+      return servedVersions(versions, versionPolicy).map((v) => v.version);
+    },
     async open() {},
     close() {},
-    work: (version) => modelWork(dispatcher(version as string), () => config, onWedged),
+    work: (version) =>
+      modelWork(
+        dispatcher(version as string),
+        () => config,
+        onWedged,
+        (info) => infos.set(version as string, info),
+      ),
     blueprint(next, name) {
       const own = next as ModelAppConfig;
       const version = own.versions.find((v) => v.version === name);
@@ -83,7 +99,13 @@ export function modelParts(
   };
 }
 
-function modelWork(dispatcher: Dispatcher, config: () => ModelAppConfig, onWedged: OnWedged): Work {
+function modelWork(
+  dispatcher: Dispatcher,
+  config: () => ModelAppConfig,
+  onWedged: OnWedged,
+  onLoaded: (info: ModelInfo) => void,
+): Work {
+  const streaming = new WeakSet<Worker>();
   return {
     get mode() {
       return config().isolation;
@@ -101,6 +123,7 @@ function modelWork(dispatcher: Dispatcher, config: () => ModelAppConfig, onWedge
         worker: worker.id,
         place: worker.slot,
         domain: worker.domain,
+        streams: streaming.has(worker),
         send: (message) => worker.send(message),
         wedged: (reason) => onWedged(worker, reason),
       });
@@ -115,6 +138,12 @@ function modelWork(dispatcher: Dispatcher, config: () => ModelAppConfig, onWedge
     },
     lost: (worker, fault) => dispatcher.remove(worker.id, fault === 'worker' ? 'dead-own-fault' : 'dead-by-supervisor'),
     message(worker, message) {
+      if (message.type === 'chunk') dispatcher.chunk(worker.id, message);
+      if (message.type === 'loaded') {
+        if (message.info.streams) streaming.add(worker);
+        else streaming.delete(worker);
+        onLoaded(message.info);
+      }
       if (message.type !== 'result') return;
       worker.requests += message.outcomes.length;
       dispatcher.result(worker.id, message);

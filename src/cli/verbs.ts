@@ -192,9 +192,13 @@ export const VERBS: readonly Verb[] = [
     name: 'predict',
     summary: 'ask a model; - reads the input from stdin',
     args: '<model> <json>',
-    options: [['--json', 'print the whole answer, not only the outputs']],
+    options: [
+      ['--json', 'print the whole answer, not only the outputs'],
+      ['--stream', 'print each part of the answer as it comes, one a line'],
+    ],
     examples: [
       `predict intents '"I want my money back"'`,
+      `predict writer '{"text_input": "Once upon"}' --stream`,
       `predict intents@v1 '{"text": "hello"}'`,
       'predict intents - < input.json',
     ],

@@ -1,44 +1,79 @@
 /** The names of settings that users bring from elsewhere, and what they set here. */
+import * as read from './alias-readers.js';
 import { type Draft, type Environment, isMap, set } from './draft.js';
 import { kindOf } from './kind.js';
 import type { Report } from './report.js';
 
 type RawApp = Readonly<Record<string, unknown>>;
 
-/** What is written for a variable's text: a value in the form of the file, nothing, or what is wrong with the text. */
-type Reading = { value: unknown } | { problem: string } | null;
-
 interface Alias {
   key: readonly string[];
-  read(text: string, app: RawApp): Reading;
+  read: read.Reader;
   /** For keys of apps: why one cannot take it, empty where nobody needs to be told, or null if it can. Without it, the key is one of the file. */
   unfit?(app: RawApp): string | null;
 }
 
-/** One row for each foreign name: the key that it sets, the unit of a bare number, and for a key of apps, which can take it. */
-const ALIASES: Readonly<Record<string, Alias>> = {
-  MAX_USERS_PER_PROCESS: { key: ['recycle', 'max_users'], read: number, unfit: whyNoUsers },
-  PROCESS_RECYCLE_INTERVAL: { key: ['recycle', 'max_age'], read: inUnit('h'), unfit: () => null },
-  MAX_MEMORY_USAGE: { key: ['pressure', 'recycle'], read: fraction },
-  CRITICAL_MEMORY_USAGE: { key: ['pressure', 'emergency'], read: fraction },
-  monitoring_interval_seconds: { key: ['sensing', 'interval'], read: inUnit('s') },
-  moderate_mb: { key: ['pressure', 'medium'], read: inUnit('MB') },
-  high_mb: { key: ['pressure', 'high'], read: inUnit('MB') },
-  critical_mb: { key: ['pressure', 'critical'], read: inUnit('MB') },
-  moderate_percent: { key: ['cpu', 'moderate'], read: inUnit('%') },
-  high_percent: { key: ['cpu', 'high'], read: inUnit('%') },
-  critical_percent: { key: ['cpu', 'critical'], read: inUnit('%') },
-  min_threads: { key: ['workers', 'min'], read: number, unfit: whyNoRange },
-  max_threads: { key: ['workers', 'max'], read: number, unfit: whyNoRange },
-  // After the two above: it closes the range that they may have opened.
-  adaptive_scaling_enabled: { key: ['workers', 'max'], read: offIsMin, unfit: withoutAWord(whyNoRange) },
-};
+/** What each foreign name sets, and the unit of a bare number; for a key of apps, which can take it. A later row wins over an earlier one. */
+const ALIASES: readonly (readonly [name: string, alias: Alias])[] = [
+  ['MAX_USERS_PER_PROCESS', { key: ['recycle', 'max_users'], read: read.number, unfit: whyNoUsers }],
+  ['PROCESS_RECYCLE_INTERVAL', { key: ['recycle', 'max_age'], read: read.inUnit('h'), unfit: () => null }],
+  ['MAX_MEMORY_USAGE', { key: ['pressure', 'recycle'], read: read.fraction }],
+  ['CRITICAL_MEMORY_USAGE', { key: ['pressure', 'emergency'], read: read.fraction }],
+  ['monitoring_interval_seconds', { key: ['sensing', 'interval'], read: read.inUnit('s') }],
+  ['moderate_mb', { key: ['pressure', 'medium'], read: read.inUnit('MB') }],
+  ['high_mb', { key: ['pressure', 'high'], read: read.inUnit('MB') }],
+  ['critical_mb', { key: ['pressure', 'critical'], read: read.inUnit('MB') }],
+  ['moderate_percent', { key: ['cpu', 'moderate'], read: read.inUnit('%') }],
+  ['high_percent', { key: ['cpu', 'high'], read: read.inUnit('%') }],
+  ['critical_percent', { key: ['cpu', 'critical'], read: read.inUnit('%') }],
+  ['min_threads', { key: ['workers', 'min'], read: read.number, unfit: whyNoRange }],
+  ['max_threads', { key: ['workers', 'max'], read: read.number, unfit: whyNoRange }],
+  ['min_instances_per_model', { key: ['workers', 'min'], read: read.number, unfit: ofModels(whyNoRange) }],
+  ['max_instances_per_model', { key: ['workers', 'max'], read: read.number, unfit: ofModels(whyNoRange) }],
+  // After the bounds: it is for models of which nothing else says how many workers they have.
+  ['default_instances_per_model', { key: ['workers'], read: read.number, unfit: ofModels(silentIfSized) }],
+  // After them all: it closes the range that they may have opened.
+  ['adaptive_scaling_enabled', { key: ['workers', 'max'], read: read.offIsMin, unfit: withoutAWord(whyNoRange) }],
+  // After the sizes, which decide who may be without a worker.
+  ['scale_to_zero_delay', { key: ['scale', 'to_zero_after'], read: read.inUnit('s'), unfit: ofModels(whyNeverZero) }],
+  ['enable_zero_scaling', { key: ['unloading', 'enabled'], read: read.flag }],
+  ['max_loaded_models', { key: ['models', 'max_loaded'], read: read.number }],
+  ['model_ttl_seconds', { key: ['models', 'ttl'], read: read.inUnit('s') }],
+  ['concurrent_loads', { key: ['models', 'concurrent_loads'], read: read.number }],
+  ['prefetch_popular_models', { key: ['models', 'preload_popular'], read: read.flag }],
+  ['preload_popular_models', { key: ['models', 'preload_popular'], read: read.flag }],
+  ['popularity_threshold', { key: ['models', 'popularity_threshold'], read: read.number }],
+  ['loading_strategy', { key: ['models', 'cold_start'], read: read.word }],
+  ['cold_start_strategy', { key: ['models', 'cold_start'], read: read.word }],
+  // After the strategies: without loading on demand, everything is loaded at the start.
+  ['enable_dynamic_loading', { key: ['models', 'cold_start'], read: read.offIs('eager') }],
+  ['cold_start_timeout', { key: ['models', 'cold_start_timeout'], read: read.inUnit('s') }],
+  ['enable_predictive_scaling', { key: ['models', 'predictive', 'enabled'], read: read.flag }],
+  ['learning_window_hours', { key: ['models', 'predictive', 'window'], read: read.inUnit('h') }],
+  ['prediction_horizon_minutes', { key: ['models', 'predictive', 'horizon'], read: read.inUnit('m') }],
+  ['load_balancing_strategy', { key: ['routing', 'strategy'], read: read.word, unfit: ofModels() }],
+  ['load_timeout_seconds', { key: ['ready', 'timeout'], read: read.inUnit('s'), unfit: ofModels() }],
+  // After it: loading and warming up share one deadline, which is never the shorter of the two.
+  ['warmup_timeout', { key: ['ready', 'timeout'], read: read.atLeastReadyTimeout, unfit: ofModels() }],
+  ['warmup_timeout_seconds', { key: ['ready', 'timeout'], read: read.atLeastReadyTimeout, unfit: ofModels() }],
+  ['health_check_interval_seconds', { key: ['health', 'interval'], read: read.inUnit('s'), unfit: ofModels() }],
+  ['max_consecutive_failures', { key: ['health', 'failures'], read: read.number, unfit: ofModels() }],
+  // One wait there, two here: for a worker that fails, and for a model that does not load.
+  ['failure_cooldown_seconds', { key: ['health', 'cooldown'], read: read.inUnit('s'), unfit: ofModels() }],
+  ['failure_cooldown_seconds', { key: ['models', 'failure_cooldown'], read: read.inUnit('s') }],
+];
 
-export const ALIAS_NAMES: readonly string[] = Object.keys(ALIASES);
+export const ALIAS_NAMES: readonly string[] = [...new Set(ALIASES.map(([name]) => name))];
+
+/** Where in an app, or in the file, a foreign name's key stands; null for any other word. */
+export function keyOfAlias(name: string): { scope: 'app' | 'file'; key: string } | null {
+  const alias = ALIASES.find(([known]) => known === name || known.toUpperCase() === name)?.[1];
+  return alias ? { scope: alias.unfit ? 'app' : 'file', key: alias.key.join('.') } : null;
+}
 
 /** Lays foreign names over the values of a file. They are known as they are written above, and in upper case. */
 export function applyAliases(draft: Draft, env: Environment, report: Report): void {
-  for (const [known, alias] of Object.entries(ALIASES)) {
+  for (const [known, alias] of ALIASES) {
     const name = [known, known.toUpperCase()].find((spelling) => env[spelling]?.trim());
     const text = name && env[name]?.trim();
     if (name && text) applyAlias(draft, name, alias, text, report);
@@ -67,31 +102,6 @@ function appsOf({ value: { apps } }: Draft): [name: string, keys: RawApp][] {
   return isMap(apps) ? Object.entries(apps).flatMap(([name, keys]) => (isMap(keys) ? [[name, keys]] : [])) : [];
 }
 
-/** What is no number stays as it is: the key's own error says what it must be. */
-function number(text: string): Reading {
-  const value = Number(text);
-  return { value: Number.isFinite(value) ? value : text };
-}
-
-function inUnit(unit: string): (text: string) => Reading {
-  return (text) => ({ value: `${text}${/\d$/.test(text) ? unit : ''}` });
-}
-
-/** 0.85 is 85%. */
-function fraction(text: string): Reading {
-  const value = Number(text);
-  return { value: value <= 1 ? `${Number((value * 100).toFixed(6))}%` : text };
-}
-
-/** Off leaves no range: the size is its lower bound, or 1 where that is 0. */
-function offIsMin(text: string, { workers }: RawApp): Reading {
-  const word = text.toLowerCase();
-  if (['true', 'yes', 'on', '1'].includes(word)) return null;
-  if (!['false', 'no', 'off', '0'].includes(word)) return { problem: 'must be true or false' };
-  if (!isMap(workers)) return null;
-  return { value: workers.min === 0 ? 1 : (workers.min ?? 1) };
-}
-
 function whyNoUsers(app: RawApp): string | null {
   const kind = kindOf(app);
   if (kind === 'model') return null;
@@ -105,8 +115,20 @@ function withoutAWord(why: (app: RawApp) => string | null): (app: RawApp) => str
   return (app) => (why(app) === null ? null : '');
 }
 
+function ofModels(why: (app: RawApp) => string | null = () => null): (app: RawApp) => string | null {
+  return (app) => (kindOf(app) === 'model' ? why(app) : '');
+}
+
 function whyNoRange(app: RawApp): string | null {
   const kind = kindOf(app);
   if (kind !== 'model' && kind !== 'http') return '';
   return app.workers === undefined || isMap(app.workers) ? null : 'its `workers` is a fixed size';
+}
+
+function silentIfSized({ workers }: RawApp): string | null {
+  return workers === undefined ? null : '';
+}
+
+function whyNeverZero({ workers }: RawApp): string | null {
+  return isMap(workers) && workers.min === 0 ? null : 'its `workers.min` is not 0';
 }

@@ -9,10 +9,13 @@ import type {
   ModelVersion,
 } from './types.js';
 
-/** `generation`: new workers, one after the other. `new-pool`: a whole new pool beside the old one, then a switch. */
-export type AppChange = 'same' | 'in-place' | 'generation' | 'new-pool';
+/**
+ * `versions`: new workers for those versions that changed; others come and go, and the rest stays as it is. `generation`: new workers
+ * for all, one after the other. `new-pool`: a whole new pool beside the old one, then a switch.
+ */
+export type AppChange = 'same' | 'in-place' | 'versions' | 'generation' | 'new-pool';
 
-const WEIGHT: readonly AppChange[] = ['same', 'in-place', 'generation', 'new-pool'];
+const WEIGHT: readonly AppChange[] = ['same', 'in-place', 'versions', 'generation', 'new-pool'];
 
 type Effects<T> = { readonly [K in Exclude<keyof T, 'kind'>]: Exclude<AppChange, 'same'> };
 
@@ -38,7 +41,7 @@ const COMMON: Effects<CommonAppConfig> = {
 
 const MODEL: Effects<ModelAppConfig> = {
   ...COMMON,
-  versions: 'generation',
+  versions: 'versions',
   defaultVersion: 'in-place',
   versionPolicy: 'in-place',
   routing: 'in-place',
@@ -70,7 +73,7 @@ export function diffApp(before: AppConfig, after: AppConfig): AppChange {
   const changes = Object.entries(after).map(([key, value]): AppChange => {
     const effect = effects.get(key) ?? 'same';
     if (isDeepStrictEqual(old.get(key), value)) return 'same';
-    if (key === 'versions' && isReordered(before, after)) return 'in-place';
+    if (key === 'versions' && runsTheSame(before, after)) return 'in-place';
     return isBuiltIn(key, before, after) ? 'generation' : effect;
   });
   return changes.reduce(
@@ -95,13 +98,30 @@ function isBuiltIn(key: string, before: AppConfig, after: AppConfig): boolean {
   }
 }
 
-/** The same versions in another order: no worker runs other code for that. */
-function isReordered(before: AppConfig, after: AppConfig): boolean {
+/** The versions of both that run other code, or the same with other options. */
+export function changedVersions(before: AppConfig, after: AppConfig): Set<string> {
+  if (before.kind !== 'model' || after.kind !== 'model') return new Set();
+  const old = byName(before.versions);
+  const changed = after.versions.filter((next) => {
+    const former = old.get(next.version);
+    return former !== undefined && !isDeepStrictEqual(codeOf(former), codeOf(next));
+  });
+  return new Set(changed.map(({ version }) => version));
+}
+
+/** The same versions in another order, or with other weights: no worker runs other code for that. */
+function runsTheSame(before: AppConfig, after: AppConfig): boolean {
+  if (before.kind !== 'model' || after.kind !== 'model') return false;
+  const [old, next] = [byName(before.versions), byName(after.versions)];
   return (
-    before.kind === 'model' &&
-    after.kind === 'model' &&
-    isDeepStrictEqual(byName(before.versions), byName(after.versions))
+    old.size === next.size &&
+    [...next.keys()].every((version) => old.has(version)) &&
+    changedVersions(before, after).size === 0
   );
+}
+
+function codeOf({ module, options }: ModelVersion) {
+  return { module, options };
 }
 
 function byName(versions: readonly ModelVersion[]): Map<string, ModelVersion> {

@@ -23,18 +23,20 @@ export function set(draft: Draft, path: readonly string[], value: unknown, varia
       parent[step] = value;
       return;
     }
-    const map = isMap(before)
-      ? { ...before }
-      : before === undefined
-        ? {}
-        : step === 'workers'
-          ? { min: before, max: before }
-          : null;
+    const map = mapOf(step, before);
     // Something else stands where a map should be: the file's own error says so.
     if (map === null) return;
     parent[step] = map;
     parent = map;
   }
+}
+
+/** What a key below `step` is written into; null where that cannot be. */
+function mapOf(step: string, before: unknown): Record<string, unknown> | null {
+  if (isMap(before)) return { ...before };
+  if (step === 'workers' && before !== undefined) return { min: before, max: before };
+  // A list, or `all`: another policy takes its place as a whole.
+  return before === undefined || step === 'version_policy' ? {} : null;
 }
 
 export function isMap(value: unknown): value is Record<string, unknown> {

@@ -1,4 +1,5 @@
 /** What to say about a key that is not valid where it stands: which was meant, where it belongs, or why it cannot be. */
+import { keyOfAlias } from './aliases.js';
 import { APP_KINDS, APP_SCHEMAS, type AppKind } from './app-schema.js';
 import { keyPaths, shapeAt } from './keys.js';
 import { didYouMean, nearest } from './nearest.js';
@@ -31,11 +32,15 @@ export function explainAppKey(kind: AppKind, path: Path): string {
     const belongs = `belongs to kind ${owners.map((owner) => `\`${owner}\``).join(' and ')}, and this app is of kind \`${kind}\``;
     return why === undefined ? belongs : `${belongs}: ${why}`;
   }
-  const meant = nearest(key, siblingsOf(APP_SCHEMAS[kind], path));
+  const guess = nearest(key, siblingsOf(APP_SCHEMAS[kind], path));
+  // A group of the file by its exact name is no misspelling: `models` is not `module`, though `version` may be `versions`.
+  const meant = shapeAt(fileSchema, path)?.kind === 'map' ? null : guess;
   if (meant === null && keyPaths(fileSchema).includes(dotted)) {
     return `is no key of an app: \`${dotted}\` stands at the top of the file, for all apps together`;
   }
-  return `unknown key${didYouMean(meant ?? elsewhere(key, kind))}`;
+  const alias = keyOfAlias(key);
+  if (meant === null && alias?.scope === 'file') return `unknown key; write \`${alias.key}\` at the top of the file`;
+  return `unknown key${didYouMean(meant ?? alias?.key ?? elsewhere(key, kind))}`;
 }
 
 /** @param path From the top of the file, ending with the unknown key. */
@@ -44,8 +49,9 @@ export function explainFileKey(path: Path, value: unknown): string {
   const meant = nearest(key, siblingsOf(fileSchema, path));
   if (meant === null && path.length === 1 && looksLikeApp(value)) return `unknown key; apps stand under \`apps:\``;
   if (meant === null && path.length === 1 && isAppKey(key)) return 'is a key of an app: write it in `apps.NAME`';
-  const paths = keyPaths(fileSchema);
-  return `unknown key${didYouMean(meant ?? byLastKey(key, paths))}`;
+  const alias = keyOfAlias(key);
+  if (meant === null && alias?.scope === 'app') return `unknown key; write \`${alias.key}\` in \`apps.NAME\``;
+  return `unknown key${didYouMean(meant ?? alias?.key ?? byLastKey(key, keyPaths(fileSchema)))}`;
 }
 
 /** The same name under another key of the app, else a similar one: `max_request` is recycle.max_requests. */

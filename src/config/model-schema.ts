@@ -15,10 +15,8 @@ export const BALANCERS = [
 export const COLD_STARTS = ['lazy', 'eager', 'hybrid'] as const;
 export const UNLOAD_STRATEGIES = ['aggressive', 'balanced', 'conservative'] as const;
 
-export const weight = z
-  .number()
-  .min(0)
-  .max(1_000_000)
+export const weight = field
+  .decimal(0, 1_000_000)
   .optional()
   .describe(
     'Share of the requests that name no version, relative to the other versions. Where the default version has none, it takes what is left of 100',
@@ -32,7 +30,7 @@ export const defaultVersion = z
 export const versionPolicy = z
   .union([
     z.literal('all'),
-    z.strictObject({ latest: field.count(1, 1000).describe('So many of the highest version names') }),
+    z.strictObject({ latest: field.count(1, 1000).describe('So many of the highest version names').prefault(1) }),
     z.array(z.string()).min(1, { error: () => 'must name at least one version' }),
   ])
   .describe(

@@ -10,6 +10,9 @@ import { parseText } from './source.js';
 
 export const OVERRIDE_PREFIX = 'SUPERVISOR__';
 
+/** Groups of keys that may be written as one value: `workers: 3`, `version_policy: all`. */
+const SHORT_FORMS = new Set(['workers', 'version_policy']);
+
 export function applyOverrides(draft: Draft, env: Environment, report: Report): void {
   // Sorted, so that the result does not depend on the order of the environment: `…WORKERS` comes before `…WORKERS__MAX`.
   for (const name of Object.keys(env).sort()) {
@@ -51,9 +54,8 @@ function findTarget(root: Record<string, unknown>, words: string): Target {
     cursor = next;
     rest = rest.slice(upper(step).length + 2);
   }
-  // A number of workers is written without min and max.
-  const isWorkers = cursor.path.length === 3 && cursor.path[2] === 'workers';
-  if (cursor.shape.kind === 'leaf' || isWorkers) return { path: cursor.path };
+  const isShort = cursor.path.length === 3 && SHORT_FORMS.has(cursor.path[2]!);
+  if (cursor.shape.kind === 'leaf' || isShort) return { path: cursor.path };
   const example = upper(knownKeys(cursor)[0] ?? 'NAME');
   return {
     problem: `names a group of keys: set one of them, such as ${OVERRIDE_PREFIX}${words && `${words}__`}${example}`,

@@ -3,10 +3,9 @@ import path from 'node:path';
 import type { ParsedCommand, ParsedHttp, ParsedModel, WorkerCount } from './app-schema.js';
 import * as files from './files.js';
 import { logOver } from './log-schema.js';
-import { didYouMean, nearest } from './nearest.js';
+import { checkModel, resolveServing } from './model-checks.js';
 import type { Report } from './report.js';
-import type { AppConfig, CommonAppConfig, HttpProgram, LogConfig, ModelVersion, VersionPolicy } from './types.js';
-import { servedVersions } from './versions.js';
+import type { AppConfig, CommonAppConfig, HttpProgram, LogConfig, ModelVersion } from './types.js';
 
 export type ParsedApp =
   | { kind: 'model'; keys: ParsedModel }
@@ -47,7 +46,7 @@ export function resolveApp(name: string, app: ParsedApp, context: ResolveContext
       } = app.keys;
       const serving = resolveServing(at, versions, app.keys, report);
       const work = { isolation, concurrency, timeoutMs, batching, queue, idempotent, scale, routing, health };
-      checkModel(at, app.keys, common.workers.min, report);
+      checkModel(at, app.keys, common.workers, report);
       return { ...common, kind: 'model', versions, ...serving, ...work };
     }
     case 'http': {
@@ -212,41 +211,6 @@ function resolveVersions(
   }
   if (versionOrder.length === 0) report.problem([...at, 'versions'], 'must name at least one version, such as v1');
   return resolved.length > 0 ? resolved : null;
-}
-
-/** Which versions answer what. */
-function resolveServing(
-  at: readonly string[],
-  versions: readonly ModelVersion[],
-  { default: wanted, version_policy: versionPolicy }: ParsedModel,
-  report: Report,
-): { defaultVersion: string; versionPolicy: VersionPolicy } {
-  const names = versions.map(({ version }) => version);
-  const unknown = (name: string) =>
-    `names no version${didYouMean(nearest(name, names))}; there are: ${names.join(', ')}`;
-  if (wanted !== undefined && !names.includes(wanted)) report.problem([...at, 'default'], unknown(wanted));
-  if (versionPolicy.kind === 'listed')
-    for (const [index, name] of versionPolicy.versions.entries())
-      if (!names.includes(name)) report.problem([...at, 'version_policy', String(index)], unknown(name));
-  const served = servedVersions(versions, versionPolicy);
-  const defaultVersion = wanted ?? served.at(-1)?.version ?? names.at(-1)!;
-  if (names.includes(defaultVersion) && !served.some(({ version }) => version === defaultVersion))
-    report.problem([...at, 'default'], 'is not served: `version_policy` leaves it out');
-  if (served.length > 0 && served.every(({ weight }) => weight === 0))
-    report.problem([...at, 'versions'], 'no version has a `weight` above 0: requests that name none would go nowhere');
-  return { defaultVersion, versionPolicy };
-}
-
-function checkModel(at: readonly string[], keys: ParsedModel, least: number, report: Report): void {
-  const { batching, scale } = keys;
-  if (batching.preferred.some((size) => size > batching.maxSize))
-    report.problem([...at, 'batching', 'preferred'], 'has a size above `batching.max_size`');
-  if (scale.toZeroAfterMs !== null && least > 0)
-    report.problem(
-      [...at, 'scale', 'to_zero_after'],
-      'has no effect with `workers.min` above 0: write `workers: { min: 0, max: 1 }`',
-      'key',
-    );
 }
 
 function resolveProgram(

@@ -1,5 +1,5 @@
 /** Which versions of a model are served, and in which shares requests that name none reach them. */
-import type { ModelAppConfig, ModelVersion, VersionPolicy } from './types.js';
+import type { ModelVersion, VersionPolicy } from './types.js';
 
 const NATURAL = new Intl.Collator('en', { numeric: true });
 
@@ -21,7 +21,13 @@ export function servedVersions(versions: readonly ModelVersion[], policy: Versio
  * Shares of the requests that name no version; null where no weight is given and the default version takes all. A default
  * version without a weight of its own takes what the others leave of 100.
  */
-export function versionWeights({ versions, defaultVersion }: ModelAppConfig): Map<string, number> | null {
+export function versionWeights({
+  versions,
+  defaultVersion,
+}: {
+  versions: readonly ModelVersion[];
+  defaultVersion: string;
+}): Map<string, number> | null {
   if (versions.every(({ weight }) => weight === null)) return null;
   const weights = new Map(versions.map(({ version, weight }) => [version, weight ?? 0]));
   const fallback = versions.find(({ version }) => version === defaultVersion);

@@ -3,7 +3,7 @@ import type { App } from '../apps/app.js';
 import { loadConfig } from '../config/load.js';
 import type { Config } from '../config/schema.js';
 import { SupError, toSupError } from '../errors.js';
-import type { Entry, Registry } from './registry.js';
+import type { ApplyOptions, Entry, Registry } from './registry.js';
 import type { ActReport, ActResult, Verb } from './supervisor.js';
 import { type Selection, selectTargets } from './targets.js';
 
@@ -82,6 +82,10 @@ export class Acts {
         return worker === null ? app.restart(version) : app.recycle(worker, version);
       case 'recycle':
         return app.recycle(worker, version);
+      case 'load':
+        return app.load(version);
+      case 'unload':
+        return app.unload(version);
       case 'delete':
         return this.deps.registry.remove(this.#entryOf({ app, version, worker }));
     }
@@ -91,14 +95,21 @@ export class Acts {
   async #reload(target: string): Promise<ActReport> {
     const { registry } = this.deps;
     const whole = target === 'all' || isFileTarget(target);
-    const entries = isFileTarget(target) ? this.#entriesOfFile(target) : this.#wholeApps(target);
+    const selections = isFileTarget(target) ? [] : this.#wholeApps(target);
+    const entries = isFileTarget(target) ? this.#entriesOfFile(target) : selections.map((s) => this.#entryOf(s));
+    const versions = new Map(
+      selections.flatMap((s) => (s.version === undefined ? [] : [[this.#entryOf(s).configName, new Set([s.version])]])),
+    );
     const loaded = [...new Set(entries.map((e) => e.file))].map((file) => loadConfig(file, { env: this.deps.env }));
     const reports: ActReport[] = [];
     for (const { config, warnings } of loaded) {
       const only = whole ? undefined : entries.filter((e) => e.file === config.file).map((e) => e.configName);
       const orphans = registry.orphans(config).filter((e) => entries.includes(e));
       const removed = orphans.map((entry) => ({ entry, done: registry.remove(entry) }));
-      reports.push(await this.#applyConfig(config, warnings, { only, roll: true }), await this.#report(removed, []));
+      reports.push(
+        await this.#applyConfig(config, warnings, { only, roll: true, versions }),
+        await this.#report(removed, []),
+      );
     }
     return {
       ok: reports.every((r) => r.ok),
@@ -108,14 +119,14 @@ export class Acts {
     };
   }
 
-  #wholeApps(target: string): Entry[] {
+  #wholeApps(target: string): Selection[] {
     const selections = selectTargets(this.deps.registry.apps, target);
     if (selections.some((s) => s.worker !== null))
       throw new SupError(
         'SUP_BAD_REQUEST',
         `'reload' is for whole apps; to replace one worker: supervisor recycle ${target}`,
       );
-    return selections.map((s) => this.#entryOf(s));
+    return selections;
   }
 
   #entriesOfFile(file: string): Entry[] {
@@ -127,11 +138,7 @@ export class Acts {
     return entries;
   }
 
-  async #applyConfig(
-    config: Config,
-    warnings: string[],
-    options: { only?: readonly string[]; roll: boolean },
-  ): Promise<ActReport> {
+  async #applyConfig(config: Config, warnings: string[], options: ApplyOptions): Promise<ActReport> {
     const applied = this.deps.registry.apply(config, options);
     this.deps.configured(config);
     const opening = this.deps.open(config).catch((error: unknown) => toSupError(error));
@@ -178,9 +185,10 @@ export class Acts {
 }
 
 /** Operators win, but should know. */
-function beyondMax({ name, pinned, config }: App): string[] {
+function beyondMax({ name, pins, config }: App): string[] {
   const { max } = config.workers;
-  if (pinned === null || pinned <= max) return [];
+  const pinned = Math.max(0, ...pins.values());
+  if (pinned <= max) return [];
   return [
     `${name}: ${pinned} workers are more than workers.max (${max}), and stay until it is scaled again or set to auto`,
   ];

@@ -2,6 +2,7 @@ import { type Config, type PressureConfig, STANDARD_BOX, type Threshold } from '
 import type { PressureChange } from '../monitor/hooks.js';
 import { AdaptiveThresholds } from '../policy/adaptive-thresholds.js';
 import type { PolicyDecision } from '../policy/decision.js';
+import type { Sizes } from '../policy/load.js';
 import type { LadderThresholds } from '../policy/memory-ladder.js';
 import { decidePressure, type PressureLevel, type PressureThresholds } from '../policy/pressure.js';
 import type { BoxFacts } from '../pool/sizing.js';
@@ -91,6 +92,28 @@ export class Box {
     const { usedBytes, limitBytes } = this.#usage;
     if (usedBytes === null || limitBytes === null || !this.#settings) return true;
     return usedBytes + bytes <= limitBytes * shareOf(this.#settings.pressure.emergency, limitBytes);
+  }
+
+  /** For a model that loads: what is left before memory is critical, and before pressure is medium. */
+  room(): { room: Sizes; standbyRoom: number | null } {
+    const { usedBytes, limitBytes } = this.#usage;
+    const gpuBytes = this.#gpuRoom();
+    if (usedBytes === null || limitBytes === null || !this.#settings)
+      return { room: { bytes: null, gpuBytes }, standbyRoom: null };
+    const { medium, critical } = this.#pressureThresholds(limitBytes);
+    return {
+      room: { bytes: limitBytes * critical - usedBytes, gpuBytes },
+      standbyRoom: limitBytes * medium - usedBytes,
+    };
+  }
+
+  /** Of all GPUs together. */
+  #gpuRoom(): number | null {
+    const gpus = this.#snapshot?.machine.gpus;
+    if (!gpus) return null;
+    const usedBytes = gpus.reduce((sum, gpu) => sum + gpu.usedBytes, 0);
+    const totalBytes = gpus.reduce((sum, gpu) => sum + gpu.totalBytes, 0);
+    return Math.min(this.#settings?.limits.gpuMemoryBytes ?? totalBytes, totalBytes) - usedBytes;
   }
 
   facts(pools: number): BoxFacts {

@@ -59,7 +59,7 @@ function measured(app: App, version: string | null, resources: Resources): Pick<
   if (!pool) return { sizing: null, resources: [] };
   const { min, max } = app.config.workers;
   return {
-    sizing: min === max && app.pinned === null ? null : sizingRow(app, pool),
+    sizing: min === max && app.pinnedSize(version) === null ? null : sizingRow(app, pool),
     resources: pool.workers.filter((w) => w.state !== 'stopped').map((worker) => resources.worker(pool, worker)),
   };
 }

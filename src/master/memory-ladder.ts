@@ -1,5 +1,4 @@
 import type { App } from '../apps/app.js';
-import { sum } from '../apps/app-row.js';
 import type { Clock } from '../clock.js';
 import {
   decideLadder,
@@ -26,6 +25,8 @@ export interface MemoryLadderDependencies {
   apps: () => readonly App[];
   decisions: DecisionLog;
   warn: (text: string) => void;
+  /** Unloads an idle model at once. */
+  evict: (pool: Pool, reason: string) => Promise<void>;
 }
 
 interface Resident {
@@ -101,7 +102,7 @@ export class MemoryLadder {
 
   /** Null where what was decided can't be done now. */
   #act(decision: LadderDecision, rung: Rung, residents: readonly Resident[]): Promise<unknown> | null {
-    const { apps, decisions } = this.deps;
+    const { apps } = this.deps;
     switch (rung) {
       case 'trim':
         return cleanUpAll(apps(), 'trim');
@@ -111,13 +112,11 @@ export class MemoryLadder {
       }
       case 'emergency': {
         const unloading = residents.filter(({ pool }) => decision.targets.includes(pool.name));
-        for (const { pool } of unloading)
-          decisions.add(pool.name, 'memory', {
-            action: 'unload',
-            reason: 'it is idle, and the memory of the box runs out',
-            numbers: { memory_bytes: sum(pool.workers.map((worker) => worker.readings.latestBytes)) },
-          });
-        return Promise.all([cleanUpAll(apps(), 'emergency'), ...unloading.map(({ pool }) => pool.resize(0))]);
+        const why = 'it is idle, and the memory of the box runs out';
+        return Promise.all([
+          cleanUpAll(apps(), 'emergency'),
+          ...unloading.map(({ pool }) => this.deps.evict(pool, why)),
+        ]);
       }
       case 'kill': {
         const found = find(residents, decision.targets[0]);

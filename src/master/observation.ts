@@ -2,6 +2,7 @@ import type { App } from '../apps/app.js';
 import type { Clock } from '../clock.js';
 import type { Config } from '../config/schema.js';
 import type { Hooks } from '../monitor/hooks.js';
+import type { Pool } from '../pool/pool.js';
 import { Sampler } from '../sensing/sampler.js';
 import type { Snapshot } from '../sensing/snapshot.js';
 import { Box } from './box.js';
@@ -13,12 +14,16 @@ import { Sampling } from './sampling.js';
 
 export interface ObservationDependencies {
   clock: Clock;
-  /** The state folder: its disk is the one that is watched. */
-  home: string;
+  /** The disk that this is on is the one that is watched. */
+  diskPath: string;
   apps: () => readonly App[];
   decisions: DecisionLog;
   hooks: Hooks;
   warn: (text: string) => void;
+  /** Memory was measured; monotonic ms. */
+  sampled: (at: number) => void;
+  /** Unloads an idle model at once. */
+  evict: (pool: Pool, reason: string) => Promise<void>;
 }
 
 /** From a sample to what follows from it, in one fixed order: readings, pressure, each pool's policies, leaks, the box's ladder. */
@@ -30,22 +35,23 @@ export class Observation {
   readonly #ladder: MemoryLadder;
 
   constructor(private readonly deps: ObservationDependencies) {
-    const { clock, apps, decisions, warn, home, hooks } = deps;
+    const { clock, apps, decisions, warn, diskPath, hooks, sampled, evict } = deps;
     this.box = new Box({
       decided: (subject, policy, decision) => decisions.add(subject, policy, decision),
       pressureChanged: (change) => hooks.pressure(change),
     });
     this.leaks = new Leaks(decisions);
-    this.#ladder = new MemoryLadder({ clock, box: this.box, apps, decisions, warn });
+    this.#ladder = new MemoryLadder({ clock, box: this.box, apps, decisions, warn, evict });
     this.sampling = new Sampling({
       clock,
       apps,
-      sampler: new Sampler({ clock, diskPath: home, warn }),
+      sampler: new Sampler({ clock, diskPath, warn }),
       onSnapshot: (snapshot, stalled) => this.#follow(snapshot, stalled),
       boxClose: () => this.#isBoxClose(),
       onUsed: (usedBytes, now) => {
         this.box.seeUsed(usedBytes, now);
         this.#ladder.tick();
+        sampled(now);
       },
     });
     this.resources = new Resources({
@@ -77,6 +83,7 @@ export class Observation {
     for (const app of apps) app.tick(snapshot.at, stalled, facts);
     this.leaks.tick(apps, snapshot.at);
     this.#ladder.tick();
+    this.deps.sampled(snapshot.at);
     this.resources.tick(snapshot.at);
   }
 

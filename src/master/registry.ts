@@ -3,7 +3,7 @@ import { commandParts } from '../apps/command-app.js';
 import { httpParts } from '../apps/http-app.js';
 import type { AppKindParts, KindDependencies } from '../apps/kind.js';
 import { type ModelParts, modelParts } from '../apps/model-app.js';
-import { diffApp } from '../config/diff.js';
+import { changedVersions, diffApp } from '../config/diff.js';
 import type { AppConfig, Config } from '../config/schema.js';
 import { SupError } from '../errors.js';
 import { AppLog } from '../logs/app-log.js';
@@ -30,9 +30,12 @@ export interface Entry {
 export interface RegistryDependencies extends Omit<AppDependencies, 'events'> {
   events: Omit<AppDependencies['events'], 'onLine'>;
   groups: GroupRegistry;
-  home: string;
-  logsDir: string;
+  /** State folder, if there is one. */
+  home: string | null;
+  /** Null: logs are in memory only. */
+  logsDir: string | null;
   workersDir: string;
+  /** Sizes pinned by hand, by the names of pools; of an app too. */
   pins: Record<string, number>;
 }
 
@@ -40,6 +43,13 @@ export interface RegistryDependencies extends Omit<AppDependencies, 'events'> {
 export interface Applied {
   entry: Entry;
   done: Promise<void>;
+}
+
+export interface ApplyOptions {
+  /** Names in the file. */
+  only?: readonly string[];
+  roll: boolean;
+  versions?: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 /** Every app that this master knows, by the name it goes by here. */
@@ -73,10 +83,10 @@ export class Registry {
 
   /**
    * Adds and updates the apps of a configuration, never removes. All is decided in this turn; `done` of each tells how it ended.
-   * @param roll also replace the workers of apps that did not change
+   * `roll` also replaces the workers of apps that did not change; `versions` narrows that to these of an app.
    * @throws SupError SUP_CONFIG_INVALID when an app wants a port that an app of another file has
    */
-  apply(config: Config, options: { only?: readonly string[]; roll: boolean }): Applied[] {
+  apply(config: Config, options: ApplyOptions): Applied[] {
     const wanted = config.apps.filter((app) => options.only === undefined || options.only.includes(app.name));
     this.#checkPorts(config);
     const names = new Map(config.apps.map((app) => [app.name, this.#nameFor(config, app.name)]));
@@ -88,7 +98,10 @@ export class Registry {
       if (existing) {
         existing.file = config.file;
         existing.log.configure(next.log);
-        applied.push({ entry: existing, done: this.#update(existing, next, options.roll) });
+        applied.push({
+          entry: existing,
+          done: this.#update(existing, next, options.roll, options.versions?.get(own.name) ?? null),
+        });
       } else {
         const entry = this.#create(next, config, own.name);
         this.#entries.set(name, entry);
@@ -218,6 +231,7 @@ export class Registry {
         random: deps.random,
         hasRoom: deps.hasRoom,
         warn: deps.warn,
+        life: deps.life,
         changed: deps.changed,
         events: {
           ...deps.events,
@@ -225,7 +239,7 @@ export class Registry {
             appLog.follow((line) => line.worker === worker && listener(line.line), { everyLine: true }),
         },
       },
-      taken ?? { pinned: deps.pins[config.name] ?? null, numbers: new Map() },
+      taken ?? { pins: pinsOf(config, parts, deps.pins), numbers: new Map() },
     );
     let begin = () => {};
     const begun = new Promise<void>((resolve) => {
@@ -245,7 +259,7 @@ export class Registry {
     };
   }
 
-  async #update(entry: Entry, next: AppConfig, roll: boolean): Promise<void> {
+  async #update(entry: Entry, next: AppConfig, roll: boolean, only: ReadonlySet<string> | null): Promise<void> {
     const { app } = entry;
     this.checkFree(app);
     const change = diffApp(app.config, next);
@@ -253,7 +267,10 @@ export class Registry {
     if (!app.running) {
       await app.configure(next);
       await this.#startInOrder(entry);
-    } else if (change === 'generation' || roll) await app.reload(next);
+    } else if (change === 'versions')
+      await app.reload(next, new Set([...changedVersions(app.config, next), ...(only ?? [])]));
+    else if (change === 'generation' || (roll && only === null)) await app.reload(next);
+    else if (roll) await app.reload(next, only);
     else if (change === 'in-place') await app.configure(next);
     else await app.settled();
   }
@@ -262,7 +279,7 @@ export class Registry {
   async #switchOver(entry: Entry, next: AppConfig): Promise<void> {
     const { app: old, model } = entry;
     const from = { file: entry.file, project: entry.project } as Config;
-    const taken = { pinned: old.pinned, numbers: old.lastNumbers };
+    const taken = { pins: old.pins, numbers: old.lastNumbers };
     const fresh = this.#create(next, from, entry.configName, entry.log, taken);
     this.#heirs.set(next.name, fresh.app);
     try {
@@ -323,6 +340,15 @@ export class Registry {
     entry.begin();
     await app.start();
   }
+}
+
+function pinsOf(config: AppConfig, parts: AppKindParts, pins: Record<string, number>): Map<string | null, number> {
+  const found = new Map<string | null, number>();
+  for (const version of parts.versions(config)) {
+    const pin = (version === null ? undefined : pins[`${config.name}@${version}`]) ?? pins[config.name];
+    if (pin !== undefined) found.set(version, pin);
+  }
+  return found;
 }
 
 function samePort(a: AppConfig, b: AppConfig): boolean {

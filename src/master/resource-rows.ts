@@ -95,7 +95,7 @@ export function sizingRow(app: App, pool: Pool): Sizing {
     desired: pool.desired,
     min,
     max,
-    pinned: app.pinned,
+    pinned: app.pinnedSize(pool.version),
     target: latest?.target ?? null,
     held_by: latest?.heldBy ?? null,
     reason: latest?.reason ?? null,

@@ -2,9 +2,12 @@
  * What the control plane, the inference server and embedders may ask of a running master. The shapes of rows and reports are
  * the contract that the CLI and outside tools rely on.
  */
+import type { ModelWindow } from '../metrics/model-history.js';
 import type { WorkerState } from '../worker/state.js';
+import type { ModelMetadata, ModelStatus } from './model-status.js';
 import type { CleanupReport, MemoryReport, ResourceReport, Sizing, WorkerResources } from './resource-reports.js';
 
+export type * from './model-status.js';
 export type * from './resource-reports.js';
 
 export type AppState = 'starting' | 'online' | 'degraded' | 'idle' | 'stopping' | 'stopped' | 'failed';
@@ -62,7 +65,7 @@ export interface Decision {
   numbers: Record<string, number | string | null>;
 }
 
-export type Verb = 'start' | 'stop' | 'restart' | 'reload' | 'recycle' | 'delete';
+export type Verb = 'start' | 'stop' | 'restart' | 'reload' | 'recycle' | 'delete' | 'load' | 'unload';
 
 /** How one app came out of an act. */
 export interface ActResult {
@@ -115,6 +118,26 @@ export interface PredictReply {
   timing: { queue_ms: number; compute_ms: number; total_ms: number };
 }
 
+export interface StreamRequest extends Omit<PredictRequest, 'inputs'> {
+  input: unknown;
+}
+
+/**
+ * The chunks of one answer as they come; of a model that doesn't stream, its whole answer as one. The iterator's last value tells how it was
+ * made. `next` rejects with the SupError that ended it; `return`, as by leaving a loop, cancels the prediction.
+ */
+export interface PredictStream extends AsyncIterableIterator<unknown, StreamEnd | undefined> {
+  readonly model: string;
+  readonly version: string;
+  return(): Promise<IteratorResult<unknown, StreamEnd | undefined>>;
+  [Symbol.asyncIterator](): PredictStream;
+}
+
+export interface StreamEnd {
+  worker: string;
+  timing: PredictReply['timing'];
+}
+
 export type PredictOutcome =
   | { ok: true; output: unknown; worker: string }
   | { ok: false; error: import('../errors.js').SupError };
@@ -147,6 +170,10 @@ export interface Supervisor {
   scale(target: string, size: string): Promise<ActReport>;
   /** Rows of the target's apps. @throws SupError SUP_NO_SUCH_TARGET */
   describe(target: string): AppDetail[];
+  /** Every version of every model. */
+  models(): ModelStatus[];
+  /** What all of them together did in the last so many seconds, at most an hour. */
+  modelWindow(seconds: number): ModelWindow;
   decisions(filter: { policy?: string; subject?: string; limit?: number }): Decision[];
   /** Last lines, oldest first. @throws SupError SUP_NO_SUCH_TARGET */
   logs(target: string, options: { lines: number; since: Date | null }): Promise<LogLine[]>;
@@ -154,12 +181,22 @@ export interface Supervisor {
   followLogs(target: string, onLine: (line: LogLine) => void): () => void;
   onEvent(listener: (event: SupervisorEvent) => void): () => void;
   predict(request: PredictRequest): Promise<PredictReply>;
+  /** @throws SupError SUP_MODEL_NOT_FOUND; what comes later is told by the stream */
+  stream(request: StreamRequest): Promise<PredictStream>;
   /** The name of the model that answers a request naming none. @throws SupError SUP_MODEL_NOT_FOUND */
   defaultModel(): string;
   /** The header that carries the user of a request to this model (lower case), or null. */
   userHeader(model: string): string | null;
   /** The header whose value the worker of a request to this model is chosen by (lower case), or null. */
   routingHeader(model: string): string | null;
+  /** The version that a request goes to; where weights choose, each call may give another. @throws SupError SUP_MODEL_NOT_FOUND */
+  versionFor(model: string, version: string | null, user: string | null): string;
+  /**
+   * What a version declares; null: the default one. Where it was never loaded, a short-lived child reads it.
+   * @param options `wake`: a request follows, so load the model meanwhile
+   * @throws SupError SUP_MODEL_NOT_FOUND; SUP_LOAD_FAILED where its module can't be read; SUP_MODEL_ERROR where it declares no tensors that are any
+   */
+  modelMetadata(model: string, version: string | null, options?: { wake?: boolean }): Promise<ModelMetadata>;
   /** What the box and every worker use, how it develops, and what to do about it. */
   resources(): ResourceReport;
   memory(): MemoryReport;

@@ -1,15 +1,17 @@
 import type { Clock } from '../clock.js';
 import { messageOf } from '../errors.js';
-import { batchSize } from '../policy/batching.js';
+import { batchSize, isWorthwhile } from '../policy/batching.js';
 import type { PredictMessage } from '../worker/protocol.js';
 import type { Alarm } from './alarm.js';
 import type { Backlog } from './backlog.js';
 import type { Casualties } from './casualties.js';
+import type { ChunkStream } from './chunk-stream.js';
 import type { DispatcherConfig } from './dispatcher-contract.js';
 import { notSendable, unreachable } from './failures.js';
 import type { Flights } from './flights.js';
-import type { Item } from './job.js';
+import type { Item, Job } from './job.js';
 import type { Ledger } from './ledger.js';
+import type { Overload } from './overload.js';
 import type { Batch, Owner, Slots } from './slots.js';
 
 export interface DeparturesDependencies {
@@ -23,6 +25,7 @@ export interface DeparturesDependencies {
   ledger: Ledger;
   alarm: Alarm;
   casualties: Casualties;
+  overload: Overload;
   /** These are about to leave: their deadlines run from now on. */
   leaving: (items: readonly Item[], now: number) => void;
   /** Puts the item before all others that wait. */
@@ -76,9 +79,9 @@ export class Departures {
     this.#scheduled = false;
     this.#dispatchSolo();
     while (backlog.ordinary > 0) {
-      const size = this.#size();
-      if (size === 0) {
-        alarm.set((backlog.oldestOrdinary() as number) + this.deps.config().batching.maxDelayMs);
+      const until = this.#waitsUntil();
+      if (until !== null) {
+        alarm.set(until);
         return;
       }
       if (slots.keyed) {
@@ -90,8 +93,17 @@ export class Departures {
         if (slots.heldUntil !== null) alarm.set(slots.heldUntil);
         return;
       }
-      this.#send(owner, backlog.take(slots.share(owner, size)), false);
+      this.#leave(owner, backlog.take(this.#size(owner)));
     }
+  }
+
+  /** Some have waited too long to be answered in time: they are told so instead. */
+  #leave(owner: Owner, taken: Item[]): void {
+    const { overload, clock } = this.deps;
+    const now = clock.now();
+    const items = overload.sift(taken, now);
+    if (items.length > 0) this.#send(owner, items, false);
+    overload.left(now);
   }
 
   /** A batch for each worker with inputs of its own keys. False: nothing could leave. */
@@ -104,17 +116,28 @@ export class Departures {
       batches = slots.spread(items, maxSize);
       return new Set(batches.flatMap(([, batch]) => batch));
     });
-    for (const [owner, items] of batches) this.#send(owner, items, false);
+    for (const [owner, items] of batches) this.#leave(owner, items);
     return batches.length > 0;
   }
 
-  #size(): number {
-    const { backlog, slots, ledger, clock } = this.deps;
+  /** Until when what is queued waits for a fuller batch; null: it need not. */
+  #waitsUntil(): number | null {
+    const { backlog, clock } = this.deps;
     const { batching } = this.deps.config();
     // Who has waited how long is asked only where somebody waits for a fuller batch.
-    const oldest = batching.maxDelayMs > 0 ? backlog.oldestOrdinary() : null;
-    const oldestMs = oldest === null ? 0 : clock.now() - oldest;
-    return batchSize({ queued: backlog.ordinary, oldestMs, room: slots.room(), costMs: ledger.costMs }, batching);
+    if (batching.maxDelayMs === 0) return null;
+    const oldest = backlog.oldestOrdinary() as number;
+    const facts = { queued: backlog.ordinary, oldestMs: clock.now() - oldest };
+    return isWorthwhile(facts, batching) ? null : oldest + batching.maxDelayMs;
+  }
+
+  #size(owner: Owner): number {
+    const { backlog, slots, ledger } = this.deps;
+    // Its model answers in chunks.
+    if (owner.slot.streams) return 1;
+    const queued = backlog.ordinary;
+    const share = Math.ceil(queued / Math.max(1, slots.room()));
+    return slots.share(owner, batchSize({ queued, share, costMs: ledger.costMs }, this.deps.config().batching));
   }
 
   #dispatchSolo(): void {
@@ -136,11 +159,21 @@ export class Departures {
     const inputs = items.map((item) => item.input);
     const timeoutMs = Math.max(0, batch.deadline - now);
     const message: PredictMessage = { type: 'predict', batch: batch.id, inputs, timeoutMs };
+    const { stream } = (items[0] as Item).job.request;
+    if (stream) message.stream = this.#connect(batch, (items[0] as Item).job, stream);
     try {
       owner.slot.send(message);
     } catch (error) {
       this.#notSent(batch, error);
     }
+  }
+
+  #connect(batch: Batch, job: Job, stream: ChunkStream): true {
+    stream.connect((chunks) => {
+      job.flowedAt = this.deps.clock.now();
+      if (chunks > 0) batch.owner.slot.send({ type: 'more', batch: batch.id, chunks });
+    });
+    return true;
   }
 
   /** An embedder's input may be something that no message can carry; the others of the batch are not to blame. */

@@ -30,7 +30,8 @@ export interface DispatcherDependencies {
   defer?: (callback: () => void) => void;
 }
 
-export type Availability = { kind: 'up' } | { kind: 'loading' } | { kind: 'down'; error: SupError };
+/** `loading`: requests wait, `limitMs` at most. */
+export type Availability = { kind: 'up' } | { kind: 'loading'; limitMs: number } | { kind: 'down'; error: SupError };
 
 /** How a worker leaves: it finishes what it has, or it is gone, by its own fault or by the supervisor's. */
 export type Leaving = 'draining' | 'dead-own-fault' | 'dead-by-supervisor';

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.js';
 import type { SupError } from '../errors.js';
 import { RetryBudget } from '../policy/retry-budget.js';
 import type { StallFacts } from '../policy/stall.js';
-import type { ResultMessage } from '../worker/protocol.js';
+import type { ChunkMessage, ResultMessage } from '../worker/protocol.js';
 import { Admission } from './admission.js';
 import { Alarm } from './alarm.js';
 import { Backlog } from './backlog.js';
@@ -10,17 +10,21 @@ import { hashKey } from './balancers/consistent-hash.js';
 import { Casualties } from './casualties.js';
 import { Departures } from './departures.js';
 import type { Availability, DispatcherConfig, DispatcherDependencies, Leaving } from './dispatcher-contract.js';
-import { cancelled, deadlinePassed } from './failures.js';
+import { cancelled } from './failures.js';
 import { Flights } from './flights.js';
 import { Item, Job, type JobRequest, type JobResult } from './job.js';
 import { type DispatcherStats, type Ending, Ledger } from './ledger.js';
+import { Overload } from './overload.js';
 import { Quarantine } from './quarantine.js';
 import { type Slot, Slots } from './slots.js';
+import { Timing } from './timing.js';
 
 export type { Availability, DispatcherConfig, DispatcherDependencies, Leaving } from './dispatcher-contract.js';
 export type { JobRequest, JobResult } from './job.js';
 export type { DispatcherStats } from './ledger.js';
 export type { Slot } from './slots.js';
+
+const MAX_RETRY_AFTER_SECONDS = 60;
 
 /**
  * The predictions of one model version: they queue here, leave in batches, and each ends exactly once. It knows workers only as
@@ -30,16 +34,18 @@ export class Dispatcher {
   readonly quarantine: Quarantine;
   readonly #clock: Clock;
   readonly #backlog = new Backlog();
+  readonly #budget = new RetryBudget();
   readonly #slots = new Slots({
     now: () => this.#clock.now(),
     queued: () => this.#backlog.ordinary,
     oldest: () => this.#backlog.oldestOrdinary(),
   });
-  readonly #budget = new RetryBudget();
   readonly #ledger = new Ledger(() => this.#config.model);
   readonly #alarm: Alarm;
+  readonly #timing: Timing;
   readonly #casualties: Casualties;
   readonly #flights: Flights;
+  readonly #overload: Overload;
   readonly #admission: Admission;
   readonly #departures: Departures;
   #config: DispatcherConfig;
@@ -67,9 +73,19 @@ export class Dispatcher {
       decide,
     });
     this.#alarm = alarm;
+    this.#timing = new Timing({
+      alarm,
+      deadlines: ledger.deadlines,
+      expired: (job, error) => this.#settleRest(job, 'expired', error),
+      model: () => this.#config.model,
+    });
     this.#flights = flights;
     this.#casualties = casualties;
-    this.#admission = new Admission({ clock, backlog, ledger, slots, config: () => this.#config, decide });
+    const drainSeconds = () => this.#drainSeconds();
+    const shared = { clock, backlog, config: () => this.#config, drainSeconds, decide };
+    const overload = new Overload({ ...shared, alarm, flights, ledger, slots });
+    this.#overload = overload;
+    this.#admission = new Admission({ ...shared, overload });
     this.#departures = new Departures({
       clock,
       defer: defer ?? setImmediate,
@@ -80,8 +96,9 @@ export class Dispatcher {
       ledger,
       alarm,
       casualties,
+      overload,
       leaving: (items, now) => {
-        for (const item of items) this.#thaw(item.job, now);
+        for (const item of items) this.#timing.run(item.job, now);
       },
       requeue,
     });
@@ -124,12 +141,21 @@ export class Dispatcher {
     // A failure takes no time to speak of: it must not make its worker look fast.
     if (message.outcomes.some((outcome) => outcome.ok)) this.#slots.measure(batch, now);
     this.#ledger.cameBack(batch.items.length, message.computeMs);
+    this.#overload.cameBack(batch, message.computeMs, this.#clock.now());
     for (let i = 0; i < batch.items.length; i++) {
       const item = batch.items[i] as Item;
       if (item.hash !== null) this.quarantine.forgive(item.hash);
       if (!item.settled) this.#ledger.answer(item, message.outcomes[i], worker, message.computeMs);
     }
     if (this.#backlog.size > 0) this.#departures.schedule();
+  }
+
+  /** A part of a streamed answer; of no use once its job has settled. */
+  chunk(worker: string, { batch, value }: ChunkMessage): void {
+    const item = this.#flights.of(worker, batch)?.items[0];
+    if (!item || item.settled) return;
+    item.job.flowedAt = this.#clock.now();
+    item.job.request.stream?.push(value);
   }
 
   /** Inputs in flight there. */
@@ -200,17 +226,20 @@ export class Dispatcher {
   }
 
   /**
-   * `down`: what is queued fails at once with the error, and so does what comes. `loading`: the deadlines of what is queued
-   * stand still; whoever says so bounds it by saying something else.
+   * `down`: what is queued fails at once with the error, and so does what comes. `loading`: the time of what is queued stands still,
+   * and it fails when the load takes too long.
    */
   setAvailability(availability: Availability): void {
     if (this.#closed || (availability.kind === 'up' && this.#availability.kind === 'up')) return;
     this.#availability = availability;
-    const queued = this.#backlog.items();
+    this.#overload.forget();
     if (availability.kind === 'down') this.#failQueued(availability.error);
-    else if (availability.kind === 'loading')
-      this.#ledger.deadlines.hold(new Set(queued.map((item) => item.job)), this.#clock.now());
-    else for (const item of queued) this.#thaw(item.job, this.#clock.now());
+    else
+      this.#timing.change(
+        this.#backlog.items().map((item) => item.job),
+        availability,
+        this.#clock.now(),
+      );
     this.#departures.schedule();
   }
 
@@ -228,12 +257,19 @@ export class Dispatcher {
     this.#alarm.off();
   }
 
-  #refusal({ inputs, signal }: JobRequest): SupError | null {
+  #refusal({ inputs, signal, priority }: JobRequest): SupError | null {
     if (this.#availability.kind === 'down') return this.#availability.error;
     if (signal?.aborted) return cancelled(this.#config.model);
     // What waits only for the end of this turn does not make the queue full.
     if (!this.#admission.fits(inputs.length)) this.#departures.hurry();
-    return this.#admission.refusal(inputs.length);
+    return this.#admission.refusal(inputs.length, priority);
+  }
+
+  /** How long what is queued takes to work off, for Retry-After. */
+  #drainSeconds(): number {
+    const lanes = Math.max(1, this.#slots.active * this.#config.concurrency);
+    const seconds = (this.#backlog.size * (this.#ledger.costMs ?? 0)) / lanes / 1000;
+    return Math.min(MAX_RETRY_AFTER_SECONDS, Math.max(1, Math.ceil(seconds)));
   }
 
   #accept(request: JobRequest, resolve: (results: JobResult[]) => void): void {
@@ -248,8 +284,7 @@ export class Dispatcher {
       if (!suspicious || this.#casualties.admit(item)) this.#backlog.push(item);
     }
     if (job.pending === 0) return;
-    if (this.#availability.kind === 'loading') job.freeze(now);
-    else this.#time(job);
+    this.#timing.begin(job, this.#availability, now);
     this.#departures.schedule();
     if (this.#slots.active === 0) request.onWait?.();
   }
@@ -266,21 +301,12 @@ export class Dispatcher {
     }
   }
 
-  #time(job: Job): void {
-    this.#ledger.deadlines.add(job);
-    this.#alarm.set(job.deadline);
-  }
-
-  #thaw(job: Job, now: number): void {
-    if (job.frozenAt === null) return;
-    job.thaw(now);
-    this.#time(job);
-  }
-
   #requeue(item: Item): void {
     this.#ledger.counts.retries++;
     item.batch = null;
-    if (this.#availability.kind === 'loading') this.#ledger.deadlines.hold([item.job], this.#clock.now());
+    item.job.flowedAt = null;
+    item.job.request.stream?.restart();
+    this.#timing.change([item.job], this.#availability, this.#clock.now());
     this.#backlog.pushFront(item);
   }
 
@@ -293,13 +319,10 @@ export class Dispatcher {
 
   #onTime(): void {
     const now = this.#clock.now();
-    const { deadlines } = this.#ledger;
-    for (let job = deadlines.takeExpired(now); job; job = deadlines.takeExpired(now))
-      this.#settleRest(job, 'expired', (item) => deadlinePassed(this.#config.model, item));
+    this.#timing.expire(now);
     this.#flights.giveUpWedged(now);
+    this.#overload.check(now);
     if (this.#backlog.size > 0) this.#departures.schedule();
-    const next = deadlines.earliest();
-    if (next !== null) this.#alarm.set(next);
   }
 }
 

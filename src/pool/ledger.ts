@@ -23,6 +23,8 @@ export interface DispatcherStats {
   completed: number;
   /** Sum over all batches that came back. */
   computeMs: number;
+  /** Sum over all inputs that were answered. */
+  queueMs: number;
 }
 
 export type Ending = 'succeeded' | 'modelErrors' | 'expired' | 'cancelled' | 'refused' | 'lost';
@@ -44,6 +46,7 @@ export class Ledger {
     batches: 0,
     completed: 0,
     computeMs: 0,
+    queueMs: 0,
   };
   /** Moving average of what one input costs a worker; null: nothing is known yet. */
   costMs: number | null = null;
@@ -61,6 +64,7 @@ export class Ledger {
     if (outcome?.ok) {
       this.counts.succeeded++;
       const queueMs = (item.batch?.sentAt ?? item.queuedAt) - item.queuedAt;
+      this.counts.queueMs += queueMs;
       this.#settle(item, { ok: true, output: outcome.output, worker, queueMs, computeMs });
       return;
     }

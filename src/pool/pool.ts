@@ -53,6 +53,8 @@ export class Pool {
   #startedAt: number;
   #stopping: Promise<void> | null = null;
   readonly #reloads = new Coalesced<Change>((change) => this.#reload(change));
+  /** Why it has no workers though it is to have some; null while nothing keeps it from them. */
+  waitingFor: string | null = null;
   readonly recycling: Recycling;
   readonly #trimming: Trimming;
   readonly #health: Health;
@@ -64,6 +66,8 @@ export class Pool {
     private config: AppConfig,
     private blueprint: Blueprint,
     private readonly deps: PoolDependencies,
+    /** Null for an app without versions. */
+    readonly version: string | null = null,
     /** Highest worker number given so far: a pool that takes over from another goes on counting. */
     private number = 0,
   ) {

@@ -1,5 +1,5 @@
 import type { BalancerName } from '../config/types.js';
-import type { AbortMessage, PredictMessage } from '../worker/protocol.js';
+import type { AbortMessage, MoreMessage, PredictMessage } from '../worker/protocol.js';
 import type { Balancer, Candidate, Situation } from './balancers/balancer.js';
 import { spreadByKey } from './balancers/consistent-hash.js';
 import { Cost } from './balancers/cost.js';
@@ -15,7 +15,9 @@ export interface Slot {
   readonly place: number;
   /** Workers of one domain die together: the process, or the host of the threads. */
   readonly domain: string;
-  send(message: PredictMessage | AbortMessage): void;
+  /** Its model answers with streams: one input a batch. */
+  readonly streams?: boolean;
+  send(message: PredictMessage | AbortMessage | MoreMessage): void;
   /** It holds a prediction long past its deadline and is beyond help: kill it. */
   wedged(reason: string): void;
 }
@@ -25,8 +27,8 @@ export interface Batch {
   readonly owner: Owner;
   readonly items: Item[];
   readonly sentAt: number;
-  /** The latest of its inputs' deadlines, monotonic ms. */
-  readonly deadline: number;
+  /** The latest of its inputs' deadlines, monotonic ms; that of a stream moves on while there is life in it. */
+  deadline: number;
   /** Inputs that somebody still waits for. */
   live: number;
   /** One input, and nothing else in flight in its domain from the first moment to the last. */

@@ -23,6 +23,7 @@ class Rig {
     };
     const parts: AppKindParts = {
       versions: () => [null],
+      served: () => [null],
       open: () => new Promise((resolve) => this.opened.push(resolve)),
       close: () => {
         this.closed++;
@@ -50,6 +51,7 @@ class Rig {
       events: { decided() {}, stateChanged() {}, onLine: () => () => {} },
       hasRoom: () => true,
       warn() {},
+      life: { start: (_app, pool, size) => pool.resize(size), load: async () => {}, unload: async () => {} },
       changed() {},
     });
   }

@@ -272,6 +272,31 @@ describe('with a master', () => {
     expect(box.asked.map((a) => a.body)).toEqual([{ inputs: { a: 1 } }, { inputs: 'text' }]);
   });
 
+  it('predict --stream prints a line for each chunk, and says what broke it', async () => {
+    const events = (...texts: string[]) => {
+      box.answers.set('POST /predict/m/v2/stream', (response) => {
+        response.writeHead(200, { 'content-type': 'text/event-stream' }).end(texts.join(''));
+      });
+    };
+    const chunks = ['event: chunk\ndata: {"a":1}\n\n', ':ping\n\n', 'event: chunk\ndata: "t\\u001b[2Jwo"\n\n'];
+    events(...chunks, 'event: done\ndata: {"worker":"m@v2/1"}\n\n');
+    expect(await box.cli(['predict', 'm@v2', '1', '--stream'])).toEqual({
+      code: 0,
+      out: '{"a":1}\n"t\\u001b[2Jwo"\n',
+      err: '',
+    });
+    const lines = (await box.cli(['predict', 'm@v2', '1', '--stream', '--json'])).out.trim().split('\n');
+    expect(lines.map((line) => JSON.parse(line)).at(-1)).toEqual({ event: 'done', data: { worker: 'm@v2/1' } });
+    events(...chunks, 'event: error\ndata: {"error":{"code":"SUP_WORKER_DIED","message":"m@v2/1 died"}}\n\n');
+    const broken = await box.cli(['predict', 'm@v2', '1', '--stream']);
+    expect([broken.code, broken.err, broken.out.split('\n')[0]]).toEqual([1, 'error: m@v2/1 died\n', '{"a":1}']);
+    events(...chunks);
+    const cut = await box.cli(['predict', 'm@v2', '1', '--stream']);
+    expect([cut.code, cut.err]).toEqual([1, expect.stringContaining('went away')]);
+    box.fail('POST /predict/x/stream', 404, 'SUP_MODEL_NOT_FOUND', 'no model x');
+    expect(await box.cli(['predict', 'x', '1', '--stream'])).toMatchObject({ code: 4, out: '' });
+  });
+
   it('kill waits until the master is gone', async () => {
     const master = spawn('sleep', ['60'], { stdio: 'ignore' });
     box.answer('GET /api/health/', { ...HEALTH, pid: master.pid });

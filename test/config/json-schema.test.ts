@@ -29,6 +29,13 @@ const GOOD = [
   'apps: { a: { module: m.mjs, workers: { max: 3 }, scale: { headroom: 0, target: 0.5, up_cooldown: 0 } } }',
   'apps: { a: { module: m.mjs, leak: { window: 1m, min_growth: 10KiB, recycle: true }, limits: { heap: 16MiB, memory: null } } }',
   'apps: { a: { command: [x], leak: { recycle: true }, limits: { memory: 1GiB } } }',
+  'apps: {}\nmodels: { max_loaded: auto, cold_start: lazy, ttl: null, failure_cooldown: 0, predictive: { window: 7d } }\n',
+  'apps: {}\nunloading: { enabled: false, strategy: conservative, balanced: 1m }\n',
+  'apps: { a: { versions: { v1: { module: m.mjs, weight: 2.5 } }, default: v1, version_policy: [v1] } }',
+  'apps: { a: { module: m.mjs, version_policy: { latest: 2 }, routing: { strategy: round_robin } } }',
+  'apps: { a: { module: m.mjs, version_policy: all, routing: { strategy: consistent_hash, key: "header:x" } } }',
+  'apps: { a: { module: m.mjs, workers: { min: 0 }, scale: { to_zero_after: 5m }, queue: { ageing: 0, shedding: false } } }',
+  'apps: { a: { module: m.mjs, batching: { preferred: [1, 8] }, health: { interval: 1m, max_ejected: 10% } } }',
 ];
 
 const BAD = [
@@ -66,6 +73,15 @@ const BAD = [
   'apps: { a: { module: m.mjs, limits: { memory: auto } } }',
   'apps: { a: { command: [x], scale: { headroom: 1 } } }',
   'apps: { a: { command: [x], limits: { heap: 64MiB } } }',
+  'apps: {}\nmodels: { max_loaded: 0 }',
+  'apps: {}\nmodels: { ttl: 30 }',
+  'apps: {}\nunloading: { strategy: lazy }',
+  'apps: { a: { versions: { v1: { module: m.mjs, weight: -1 } } } }',
+  'apps: { a: { module: m.mjs, version_policy: latest } }',
+  'apps: { a: { module: m.mjs, routing: { key: x-user } } }',
+  'apps: { a: { module: m.mjs, batching: { preferred: 8 } } }',
+  'apps: { a: { script: s.mjs, port: 80, health: { interval: 1m } } }',
+  'apps: { a: { script: s.mjs, port: 80, routing: { strategy: round_robin } } }',
 ];
 
 describe('the published schema', () => {

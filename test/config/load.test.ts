@@ -6,6 +6,17 @@ import { load } from './support.js';
 const MINUTE = 60_000;
 const MIB = 1024 ** 2;
 const SCALE = { headroom: 1.2, target: null, upWindowMs: 5000, upCooldownMs: 10_000, downWindowMs: 2 * MINUTE };
+const MODELS = {
+  maxLoaded: null,
+  concurrentLoads: 2,
+  coldStart: 'hybrid',
+  coldStartTimeoutMs: null,
+  preloadPopular: true,
+  popularityThreshold: 10,
+  ttlMs: null,
+  failureCooldownMs: 5 * MINUTE,
+  predictive: { enabled: true, windowMs: 24 * 60 * MINUTE, horizonMs: 30 * MINUTE, forecastOnly: false },
+};
 
 describe('defaults', () => {
   it('of the file', () => {
@@ -37,6 +48,12 @@ describe('defaults', () => {
         adaptive: false,
       },
       cpu: { moderate: 0.7, high: 0.85, critical: 0.95 },
+      models: MODELS,
+      unloading: {
+        enabled: true,
+        strategy: 'balanced',
+        timeoutsMs: { aggressive: 5 * MINUTE, balanced: 15 * MINUTE, conservative: 30 * MINUTE },
+      },
       plugins: [],
       apps: [],
       hash: createHash('sha256').update('apps: {}\n').digest('hex'),
@@ -77,17 +94,27 @@ describe('defaults', () => {
         },
         leak: { windowMs: 15 * MINUTE, minGrowthBytes: MIB, recycle: false },
         limits: { memoryBytes: null, heapBytes: null },
-        health: { wedgeMs: 10_000 },
+        health: {
+          wedgeMs: 10_000,
+          intervalMs: 30_000,
+          checkTimeoutMs: 5000,
+          failures: 3,
+          cooldownMs: 5 * MINUTE,
+          maxEjected: 0.5,
+        },
         log: config.log,
         dependsOn: [],
-        versions: [{ version: 'v1', module: path.join(dir, 'm.mjs'), options: {} }],
+        versions: [{ version: 'v1', module: path.join(dir, 'm.mjs'), options: {}, weight: null }],
+        defaultVersion: 'v1',
+        versionPolicy: { kind: 'all' },
+        routing: { strategy: 'least_connections', key: 'user' },
         isolation: 'process',
         concurrency: 1,
         timeoutMs: 30_000,
-        batching: { maxSize: 32, maxDelayMs: 0 },
-        queue: { max: 512 },
+        batching: { maxSize: 32, maxDelayMs: 0, preferred: [] },
+        queue: { max: 512, ageingMs: 1000, shedding: true },
         idempotent: true,
-        scale: SCALE,
+        scale: { ...SCALE, toZeroAfterMs: null },
       },
     ]);
   });
@@ -131,23 +158,37 @@ limits: { memory: 6GiB, cpu: 1.5, gpu_memory: 8GB }
 sensing: { interval: 500ms }
 pressure: { medium: 40%, high: 3000MiB, critical: 80%, cleanup: 3GB, recycle: 5GiB, emergency: 97.5%, adaptive: true }
 cpu: { moderate: 60%, high: 70%, critical: 80% }
+models:
+  max_loaded: 5
+  concurrent_loads: 3
+  cold_start: eager
+  cold_start_timeout: 30s
+  preload_popular: false
+  popularity_threshold: 20
+  ttl: 1h
+  failure_cooldown: 0
+  predictive: { enabled: false, window: 7d, horizon: 0, forecast_only: true }
+unloading: { enabled: false, strategy: aggressive, aggressive: 1m, balanced: 2m, conservative: 3m }
 plugins: [./s.mjs, models/one.mjs]
 apps:
   intents:
     kind: model
     namespace: nlp
     versions:
-      v2: { module: m.mjs, options: { labels: [a, b] } }
+      v2: { module: m.mjs, options: { labels: [a, b] }, weight: 0.5 }
       v1: { module: models/one.mjs }
+    default: v2
+    version_policy: { latest: 1 }
+    routing: { strategy: consistent_hash, key: header:X-Session }
     options: { device: cpu, labels: [] }
     isolation: thread
     workers: { min: 0, max: max }
     concurrency: 4
     timeout: 5s
-    batching: { max_size: 8, max_delay: 2ms }
-    queue: { max: 10 }
+    batching: { max_size: 8, max_delay: 2ms, preferred: [8, 4, 8] }
+    queue: { max: 10, ageing: 0, shedding: false }
     idempotent: false
-    scale: { headroom: 2, target: 1.5, up_window: 10s, up_cooldown: 0, down_window: 5m }
+    scale: { headroom: 2, target: 1.5, up_window: 10s, up_cooldown: 0, down_window: 5m, to_zero_after: 90s }
     leak: { window: 1h, min_growth: 512KiB, recycle: true }
     limits: { memory: 2GiB, heap: 256MiB }
     env: { VERSION: 1.10, DEBUG: true, EMPTY: '', FROM: here }
@@ -159,7 +200,7 @@ apps:
     stop: { signal: SIGINT, grace: 1s }
     restart: { policy: on-failure, backoff: 50ms, max_backoff: 1s, max_restarts: 2, window: 5s, retry_after: 0 }
     recycle: { max_users: 50, user_key: header:X-User-Id, max_requests: 1000, jitter: 20%, max_age: 4h, max_memory: 1GiB, max_concurrent: 2 }
-    health: { wedge: 20s }
+    health: { wedge: 20s, interval: 10s, check_timeout: 1s, failures: 5, cooldown: 1m, max_ejected: 25% }
     log: { level: error, rotate: { keep: 9 } }
     depends_on: [web]
   web:
@@ -222,6 +263,22 @@ apps:
       adaptive: true,
     },
     cpu: { moderate: 0.6, high: 0.7, critical: 0.8 },
+    models: {
+      maxLoaded: 5,
+      concurrentLoads: 3,
+      coldStart: 'eager',
+      coldStartTimeoutMs: 30_000,
+      preloadPopular: false,
+      popularityThreshold: 20,
+      ttlMs: 60 * MINUTE,
+      failureCooldownMs: 0,
+      predictive: { enabled: false, windowMs: 7 * 24 * 60 * MINUTE, horizonMs: 0, forecastOnly: true },
+    },
+    unloading: {
+      enabled: false,
+      strategy: 'aggressive',
+      timeoutsMs: { aggressive: MINUTE, balanced: 2 * MINUTE, conservative: 3 * MINUTE },
+    },
     plugins: [path.join(dir, 's.mjs'), path.join(dir, 'models/one.mjs')],
   });
   const [intents, web, native, job] = config.apps;
@@ -230,15 +287,18 @@ apps:
     name: 'intents',
     namespace: 'nlp',
     versions: [
-      { version: 'v2', module: path.join(dir, 'm.mjs'), options: { device: 'cpu', labels: ['a', 'b'] } },
-      { version: 'v1', module: path.join(dir, 'models/one.mjs'), options: { device: 'cpu', labels: [] } },
+      { version: 'v2', module: path.join(dir, 'm.mjs'), options: { device: 'cpu', labels: ['a', 'b'] }, weight: 0.5 },
+      { version: 'v1', module: path.join(dir, 'models/one.mjs'), options: { device: 'cpu', labels: [] }, weight: null },
     ],
+    defaultVersion: 'v2',
+    versionPolicy: { kind: 'latest', count: 1 },
+    routing: { strategy: 'consistent_hash', key: { header: 'x-session' } },
     isolation: 'thread',
     workers: { min: 0, max: 6 },
     concurrency: 4,
     timeoutMs: 5000,
-    batching: { maxSize: 8, maxDelayMs: 2 },
-    queue: { max: 10 },
+    batching: { maxSize: 8, maxDelayMs: 2, preferred: [4, 8] },
+    queue: { max: 10, ageingMs: 0, shedding: false },
     idempotent: false,
     env: { A: '1', B: 'two', VERSION: '1.10', DEBUG: 'true', EMPTY: '', FROM: 'here' },
     cwd: path.join(dir, 'models'),
@@ -263,10 +323,24 @@ apps:
       maxMemoryBytes: 1024 * MIB,
       maxConcurrent: 2,
     },
-    scale: { headroom: 2, target: 1.5, upWindowMs: 10_000, upCooldownMs: 0, downWindowMs: 5 * MINUTE },
+    scale: {
+      headroom: 2,
+      target: 1.5,
+      upWindowMs: 10_000,
+      upCooldownMs: 0,
+      downWindowMs: 5 * MINUTE,
+      toZeroAfterMs: 90_000,
+    },
     leak: { windowMs: 60 * MINUTE, minGrowthBytes: 512 * 1024, recycle: true },
     limits: { memoryBytes: 2048 * MIB, heapBytes: 256 * MIB },
-    health: { wedgeMs: 20_000 },
+    health: {
+      wedgeMs: 20_000,
+      intervalMs: 10_000,
+      checkTimeoutMs: 1000,
+      failures: 5,
+      cooldownMs: MINUTE,
+      maxEjected: 0.25,
+    },
     log: { level: 'error', format: 'plain', rotate: { sizeBytes: MIB, keep: 9, maxAgeMs: 30 * 24 * 60 * MINUTE } },
     dependsOn: [{ app: 'web', condition: 'ready' }],
   });

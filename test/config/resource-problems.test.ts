@@ -112,7 +112,10 @@ describe('one problem, with its exact place', () => {
     [app('scale: { up_window: 1ms }'), '2:72 apps.a.scale.up_window: must be from 1s to 1h, not `1ms`'],
     [app('scale: { up_cooldown: 2h }'), '2:74 apps.a.scale.up_cooldown: must be from 0ms to 1h, not `2h`'],
     [app('scale: { down_window: 0 }'), '2:74 apps.a.scale.down_window: must be from 1s to 1d, not `0`'],
-    [app('scale: { to_zero_after: 5m }'), '2:61 apps.a.scale.to_zero_after: unknown key'],
+    [
+      app('scale: { to_zero_after: 5m }'),
+      '2:61 apps.a.scale.to_zero_after: needs a model that may have no worker: write `workers: { min: 0, max: 3 }`',
+    ],
     [app('headroom: 2'), '2:52 apps.a.headroom: unknown key, did you mean `scale.headroom`?'],
     [app('leak: { window: 30s }'), '2:68 apps.a.leak.window: must be from 1m to 1d, not `30s`'],
     [app('leak: { window: 25h }'), '2:68 apps.a.leak.window: must be from 1m to 1d, not `25h`'],

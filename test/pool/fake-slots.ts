@@ -1,7 +1,7 @@
 import { ManualClock } from '../../src/clock.js';
 import type { PolicyDecision } from '../../src/policy/decision.js';
 import { Dispatcher, type DispatcherConfig, type JobResult, type Slot } from '../../src/pool/dispatcher.js';
-import type { AbortMessage, PredictMessage } from '../../src/worker/protocol.js';
+import type { AbortMessage, MoreMessage, PredictMessage } from '../../src/worker/protocol.js';
 
 export const CONFIG: DispatcherConfig = {
   model: 'echo@v1',
@@ -21,6 +21,7 @@ export class FakeSlot implements Slot {
   readonly sent: PredictMessage[] = [];
   readonly open = new Map<number, PredictMessage>();
   readonly aborted: number[] = [];
+  readonly more: number[] = [];
   givenUp: string | null = null;
 
   constructor(
@@ -29,7 +30,11 @@ export class FakeSlot implements Slot {
     readonly place = Number(worker.split('/').at(-1)) - 1,
   ) {}
 
-  send(message: PredictMessage | AbortMessage): void {
+  send(message: PredictMessage | AbortMessage | MoreMessage): void {
+    if (message.type === 'more') {
+      this.more.push(message.chunks);
+      return;
+    }
     if (message.type === 'abort') {
       this.aborted.push(message.batch);
       return;
@@ -51,17 +56,16 @@ export class Bench {
   readonly clock = new ManualClock();
   readonly decisions: PolicyDecision[] = [];
   readonly dispatcher: Dispatcher;
+  readonly config: DispatcherConfig;
   readonly #deferred: (() => void)[] = [];
 
   constructor(config: Partial<DispatcherConfig> = {}) {
-    this.dispatcher = new Dispatcher(
-      { ...CONFIG, ...config },
-      {
-        clock: this.clock,
-        defer: (callback) => this.#deferred.push(callback),
-        onDecision: (decision) => this.decisions.push(decision),
-      },
-    );
+    this.config = { ...CONFIG, ...config };
+    this.dispatcher = new Dispatcher(this.config, {
+      clock: this.clock,
+      defer: (callback) => this.#deferred.push(callback),
+      onDecision: (decision) => this.decisions.push(decision),
+    });
   }
 
   /** Ends the turn of the event loop, and those that its callbacks ask for. */

@@ -4,7 +4,7 @@ import { badRequest, objectBody, queryOf } from '../../http/fields.js';
 import type { Supervisor, Verb } from '../../master/supervisor.js';
 import { reportOrThrow } from '../act-report.js';
 
-const VERBS: readonly Verb[] = ['start', 'stop', 'restart', 'reload', 'recycle', 'delete'];
+const VERBS: readonly Verb[] = ['start', 'stop', 'restart', 'reload', 'recycle', 'delete', 'load', 'unload'];
 
 type ToTarget = { Params: { target: string } };
 

@@ -1,0 +1,57 @@
+import { createHash } from 'node:crypto';
+
+/**
+ * Which version answers a request that names none. By weight: the same user gets the same version as long as the weights stay, and
+ * requests without a user take turns so evenly that the shares are right at any time (smooth weighted round robin).
+ */
+export class VersionDraw {
+  readonly #weights: readonly [version: string, weight: number][];
+  readonly #credit = new Map<string, number>();
+
+  /** @param weights null: the default version takes all */
+  constructor(weights: ReadonlyMap<string, number> | null) {
+    this.#weights = [...(weights ?? [])].filter(([, weight]) => weight > 0);
+  }
+
+  /** @param answers whether a version would take a request; one that would not gets none while another would */
+  next(user: string | null, fallback: string, answers: (version: string) => boolean): string {
+    if (this.#weights.length === 0) return fallback;
+    const able = this.#weights.filter(([version]) => answers(version));
+    if (able.length === 0) return fallback;
+    if (able.length === 1) return able[0]![0];
+    return user === null ? this.#inTurn(able) : ofUser(user, able);
+  }
+
+  #inTurn(able: readonly [string, number][]): string {
+    let total = 0;
+    let best = able[0]![0];
+    let most = Number.NEGATIVE_INFINITY;
+    for (const [version, weight] of able) {
+      total += weight;
+      const credit = (this.#credit.get(version) ?? 0) + weight;
+      this.#credit.set(version, credit);
+      if (credit > most) {
+        most = credit;
+        best = version;
+      }
+    }
+    this.#credit.set(best, most - total);
+    return best;
+  }
+}
+
+/** Rendezvous hashing: when a version comes or goes, only those users move that it gets or had. */
+function ofUser(user: string, able: readonly [string, number][]): string {
+  let best = able[0]![0];
+  let most = Number.NEGATIVE_INFINITY;
+  for (const [version, weight] of able) {
+    const digest = createHash('sha1').update(version).update('\0').update(user).digest();
+    const uniform = (digest.readUIntBE(0, 6) + 1) / (2 ** 48 + 1);
+    const score = -weight / Math.log(uniform);
+    if (score > most) {
+      most = score;
+      best = version;
+    }
+  }
+  return best;
+}

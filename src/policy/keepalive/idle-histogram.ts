@@ -1,0 +1,108 @@
+/** From 0.02 min on, each bin is 15 % wider than the one before; the last one takes all above 14 days. */
+const FIRST_EDGE_MS = 1200;
+const RATIO = 1.15;
+const LARGEST_MS = 14 * 86_400_000;
+const LOG_RATIO = Math.log(RATIO);
+const LOG_FIRST = Math.log(FIRST_EDGE_MS);
+const BINS = Math.ceil((Math.log(LARGEST_MS) - LOG_FIRST) / LOG_RATIO) + 2;
+/** Less than this is forgotten with its bin. */
+const LEAST_WEIGHT = 0.01;
+
+/** A stretch of idle times that were seen: how much weight lies between two edges. */
+export interface Stretch {
+  fromMs: number;
+  toMs: number;
+  weight: number;
+}
+
+/**
+ * Idle times in log bins. Each bin knows the shortest and the longest that it has seen: what comes at regular times is known to
+ * the second with bins that are minutes wide.
+ */
+export class IdleHistogram {
+  readonly #weights = new Float64Array(BINS);
+  readonly #shortest = new Float64Array(BINS).fill(Number.POSITIVE_INFINITY);
+  readonly #longest = new Float64Array(BINS);
+  #total = 0;
+
+  /** Of all that was added, decayed. */
+  get total(): number {
+    return this.#total;
+  }
+
+  add(idleMs: number, weight = 1): void {
+    const bin = binOf(idleMs);
+    this.#weights[bin]! += weight;
+    this.#total += weight;
+    if (idleMs < this.#shortest[bin]!) this.#shortest[bin] = idleMs;
+    if (idleMs > this.#longest[bin]!) this.#longest[bin] = idleMs;
+  }
+
+  /** Per ms, of what the next idle time would have been expected to be. */
+  density(idleMs: number): number {
+    const bin = binOf(idleMs);
+    const width = bin === 0 ? FIRST_EDGE_MS : FIRST_EDGE_MS * RATIO ** (bin - 1) * (RATIO - 1);
+    return (this.#weights[bin]! + 1 / BINS) / ((this.#total + 1) * width);
+  }
+
+  /** @param factor of what is left of everything, in [0, 1] */
+  decay(factor: number): void {
+    this.#total = 0;
+    for (let bin = 0; bin < BINS; bin++) {
+      const weight = this.#weights[bin]! * factor;
+      if (weight < LEAST_WEIGHT) this.#forget(bin);
+      else {
+        this.#weights[bin] = weight;
+        this.#total += weight;
+      }
+    }
+  }
+
+  /**
+   * What was seen, shortest first. Few samples don't show how far they may stray, so each stretch reaches a little further on both sides, up to its
+   * neighbours: by what the next sample exceeds the range of n by on average, were they even in it.
+   */
+  stretches(): Stretch[] {
+    const found: Stretch[] = [];
+    for (let bin = 0; bin < BINS; bin++) {
+      const weight = this.#weights[bin]!;
+      if (weight === 0) continue;
+      const shortest = this.#shortest[bin]!;
+      const longest = this.#longest[bin]!;
+      const margin = (longest - shortest) / Math.max(1, weight) + shortest * STRAY_SHARE;
+      const previous = found.at(-1);
+      const lowest = previous?.toMs ?? 0;
+      if (previous && previous.toMs > shortest) previous.toMs = shortest;
+      found.push({ fromMs: Math.max(shortest - margin, previous?.toMs ?? lowest), toMs: longest + margin, weight });
+    }
+    return found;
+  }
+
+  /** @returns [bin, weight, shortest, longest] of each bin that holds something */
+  toJSON(): number[][] {
+    const bins: number[][] = [];
+    for (let bin = 0; bin < BINS; bin++)
+      if (this.#weights[bin]! > 0)
+        bins.push([
+          bin,
+          Number(this.#weights[bin]!.toPrecision(4)),
+          Math.floor(this.#shortest[bin]!),
+          Math.ceil(this.#longest[bin]!),
+        ]);
+    return bins;
+  }
+
+  #forget(bin: number): void {
+    this.#weights[bin] = 0;
+    this.#shortest[bin] = Number.POSITIVE_INFINITY;
+    this.#longest[bin] = 0;
+  }
+}
+
+/** Two calls of a timer are never apart by exactly what the last two were. */
+const STRAY_SHARE = 0.002;
+
+function binOf(idleMs: number): number {
+  if (idleMs < FIRST_EDGE_MS) return 0;
+  return Math.min(BINS - 1, 1 + Math.floor((Math.log(idleMs) - LOG_FIRST) / LOG_RATIO));
+}
