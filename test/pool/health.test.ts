@@ -123,6 +123,20 @@ describe('a check', () => {
     expect(ejection?.reason).toBe('3 health checks in a row failed: no database');
   });
 
+  it('that failed is not made good by answers, only by a check', async () => {
+    await running(2);
+    rig.inFlight.set('web/2', 1);
+    await pass(30);
+    await answer('web/1', 'no database');
+    for (let i = 0; i < 2; i++) {
+      rig.of('web/1').result(true);
+      await pass(3);
+      await answer('web/1', 'no database');
+    }
+    await pass(1);
+    expect(rig.pool.readyCount()).toBe(1);
+  });
+
   it('leaves nothing behind of a life that ended', async () => {
     await running(2);
     await pass(30);
