@@ -50,8 +50,15 @@ export interface ModelDefinition<Model = unknown, Input = unknown, Output = unkn
   rows?: boolean;
   /** Once per worker. What it returns is given to the others; a throw is a failed boot. */
   load?(ctx: ModelContext): Model | Promise<Model>;
-  /** Gets an array and answers with an array of the same length, in the same order. */
-  predict(model: Model, inputs: Input[], ctx: ModelContext): readonly Output[] | Promise<readonly Output[]>;
+  /**
+   * Gets an array and answers with an array of the same length, in the same order. An `async *predict`, or one that returns an async iterable,
+   * streams: it gets an array of one input, and what it yields are the chunks of that input's answer.
+   */
+  predict(
+    model: Model,
+    inputs: Input[],
+    ctx: ModelContext,
+  ): readonly Output[] | AsyncIterable<Output> | Promise<readonly Output[] | AsyncIterable<Output>>;
   unload?(model: Model): unknown;
   /**
    * Asked to give memory back: `trim` at 80 % of the worker's limit, `emergency` at 95 %, and when the box is short of memory. Predictions

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { messageOf } from '../src/errors.js';
-import type { FromWorker, LoadMessage } from '../src/worker/protocol.js';
+import type { FromWorker, LoadMessage, PredictMessage } from '../src/worker/protocol.js';
 import type { LoadResult, ThreadNote, ThreadTask } from './thread-protocol.js';
 
 /** A thread that does not end in this time is in native code, where nothing can reach it but the end of the process. */
@@ -61,8 +61,8 @@ export class HostedThread {
     });
   }
 
-  predict(batch: number, inputs: unknown[]): void {
-    void this.#run({ type: 'predict', batch, inputs });
+  predict(message: PredictMessage): void {
+    void this.#run(message);
   }
 
   tell(note: ThreadNote): void {

@@ -8,6 +8,7 @@ export class Context implements ModelContext {
   readonly log = log;
   #controller: AbortController | null = null;
   #reason: Error | null = null;
+  #onAbort: (() => void) | null = null;
   /** Of a batch; made when it is asked for, as the signal is. */
   #ended: { promise: Promise<void>; resolve: () => void } | null = null;
 
@@ -51,6 +52,13 @@ export class Context implements ModelContext {
     if (this.#reason) return;
     this.#reason = new DOMException(reason, 'AbortError');
     this.#controller?.abort(this.#reason);
+    this.#onAbort?.();
+  }
+
+  /** One callback, after the model's own listeners; at once if it was aborted before. */
+  whenAborted(callback: () => void): void {
+    this.#onAbort = callback;
+    if (this.#reason) callback();
   }
 
   /** The batch is over: it holds no resource any more. */

@@ -23,8 +23,11 @@ export function infoOf(model: ModelDefinition): ModelInfo {
     inputs: [...(model.inputs ?? [])],
     outputs: [...(model.outputs ?? [])],
     rows: model.rows === true,
+    streams: model.predict instanceof AsyncGeneratorFunction,
   };
 }
+
+const AsyncGeneratorFunction = async function* () {}.constructor as FunctionConstructor;
 
 /** The default export, the default of a CommonJS module that was compiled from an ES module, the module itself. */
 function candidates(namespace: Record<string, unknown>): Record<string, unknown>[] {

@@ -3,6 +3,7 @@ import type { ModelDefinition } from '../src/define-model.js';
 import { registerCleanup } from '../src/embed/cleanup-hooks.cjs';
 import { messageOf } from '../src/errors.js';
 import type {
+  ChunkMessage,
   CleanupLevel,
   Heartbeat,
   LoadMessage,
@@ -13,6 +14,7 @@ import type {
 import { Context } from './model-context.js';
 import { importModel, infoOf, kind } from './model-module.js';
 import { Resources } from './model-resources.js';
+import { ChunkWindow, Collected, isAsyncIterable, pump } from './model-stream.js';
 
 /** What is in flight when `unload` comes gets this long; the supervisor drains before it asks. */
 const IN_FLIGHT_DEADLINE_MS = 10_000;
@@ -22,6 +24,9 @@ const OWN_CLEANUP_MS = 1500;
 /** One model of one worker, wherever it runs: in a process of its own or in a thread. */
 export class ModelRunner {
   readonly #batches = new Map<number, Context>();
+  readonly #windows = new Map<number, ChunkWindow>();
+  /** Known from the kind of function that `predict` is, or since it first answered with a stream. */
+  #streams: boolean;
   #requests = 0;
   #model: unknown;
   #onIdle: (() => void) | null = null;
@@ -31,7 +36,9 @@ export class ModelRunner {
     private readonly definition: ModelDefinition,
     private readonly context: Context,
     private readonly resources: Resources,
-  ) {}
+  ) {
+    this.#streams = infoOf(definition).streams;
+  }
 
   /** Imports, loads and warms up. @throws whatever the module throws. */
   static async load(message: LoadMessage, onContext?: (context: Context) => void): Promise<ModelRunner> {
@@ -46,19 +53,26 @@ export class ModelRunner {
   }
 
   get info(): ModelInfo {
-    return infoOf(this.definition);
+    return { ...infoOf(this.definition), streams: this.#streams };
   }
 
   get counts(): Pick<Heartbeat, 'requests' | 'users' | 'inFlight'> {
     return { requests: this.#requests, users: 0, inFlight: this.#batches.size };
   }
 
-  /** Never rejects: what the model throws is an outcome. */
-  async predict(batch: number, inputs: unknown[]): Promise<ResultMessage> {
+  /**
+   * Never rejects: what the model throws is an outcome.
+   * @param post where the chunks of a streamed answer go; null where it is wanted as a whole
+   */
+  async predict(
+    batch: number,
+    inputs: unknown[],
+    post: ((message: ChunkMessage) => void) | null = null,
+  ): Promise<ResultMessage> {
     const context = this.context.forBatch();
     this.#batches.set(batch, context);
     const startedAt = performance.now();
-    const outcomes = await this.#outcomes(inputs, context);
+    const outcomes = post ? await this.#streamed(batch, inputs, context, post) : await this.#outcomes(inputs, context);
     context.end();
     this.#batches.delete(batch);
     this.#requests += inputs.length;
@@ -68,6 +82,11 @@ export class ModelRunner {
 
   abort(batch: number): void {
     this.#batches.get(batch)?.abort('nobody waits for this prediction any more');
+  }
+
+  /** So many more chunks of a stream were read. */
+  more(batch: number, chunks: number): void {
+    this.#windows.get(batch)?.more(chunks);
   }
 
   /** Lets what is in flight end, then the model, then its resources. What fails there is printed, and keeps nothing else from ending. */
@@ -95,7 +114,29 @@ export class ModelRunner {
     if (errors.length > 0) throw new AggregateError(errors);
   }
 
+  /** A model that doesn't stream answers with one chunk. */
+  async #streamed(
+    batch: number,
+    inputs: unknown[],
+    context: Context,
+    post: (message: ChunkMessage) => void,
+  ): Promise<Outcome[]> {
+    const window = new ChunkWindow(batch, post);
+    this.#windows.set(batch, window);
+    try {
+      const answer: unknown = await this.definition.predict(this.#model, inputs, context);
+      if (isAsyncIterable(answer)) await pump(answer, context, window);
+      else for (const output of outputsOf(answer, inputs)) await window.push(output);
+      return [{ ok: true, output: null }];
+    } catch (error) {
+      return [failed(error)];
+    } finally {
+      this.#windows.delete(batch);
+    }
+  }
+
   async #outcomes(inputs: unknown[], context: Context): Promise<Outcome[]> {
+    if (this.#streams && inputs.length > 1) return this.#oneByOne(inputs, context);
     try {
       return await this.#attempt(inputs, context);
     } catch (error) {
@@ -106,12 +147,20 @@ export class ModelRunner {
 
   async #attempt(inputs: unknown[], context: Context): Promise<Outcome[]> {
     // A copy, since it may be emptied in there and still be needed one by one.
-    const outputs: unknown = await this.definition.predict(this.#model, inputs.slice(), context);
-    if (!Array.isArray(outputs))
-      throw new NotAnArray(`predict returned ${kind(outputs)} instead of an array of outputs`);
-    if (outputs.length !== inputs.length)
-      throw new Error(`predict returned ${outputs.length} outputs for ${inputs.length} inputs`);
-    return Array.from(outputs, (output) => ({ ok: true, output }));
+    const answer: unknown = await this.definition.predict(this.#model, inputs.slice(), context);
+    if (isAsyncIterable(answer)) return this.#collected(answer, inputs, context);
+    return Array.from(outputsOf(answer, inputs), (output) => ({ ok: true, output }));
+  }
+
+  async #collected(answer: AsyncIterable<unknown>, inputs: unknown[], context: Context): Promise<Outcome[]> {
+    this.#streams = true;
+    if (inputs.length > 1) {
+      await answer[Symbol.asyncIterator]().return?.();
+      throw new Error('predict answers with a stream, and so takes one input at a time');
+    }
+    const whole = new Collected();
+    await pump(answer, context, whole);
+    return [{ ok: true, output: whole.chunks }];
   }
 
   /** One input made the whole batch fail: the others are answered. */
@@ -147,6 +196,14 @@ export class ModelRunner {
       };
     });
   }
+}
+
+/** @throws Error where they are not one for each input */
+function outputsOf(answer: unknown, inputs: unknown[]): unknown[] {
+  if (!Array.isArray(answer)) throw new NotAnArray(`predict returned ${kind(answer)} instead of an array of outputs`);
+  if (answer.length !== inputs.length)
+    throw new Error(`predict returned ${answer.length} outputs for ${inputs.length} inputs`);
+  return answer;
 }
 
 class NotAnArray extends Error {

@@ -30,7 +30,7 @@ export default async function runTask(task: ThreadTask): Promise<LoadResult | un
         };
       }
     case 'predict': {
-      const result = await runner?.predict(task.batch, task.inputs);
+      const result = await runner?.predict(task.batch, task.inputs, task.stream ? post : null);
       // Not as the task's value: one that cannot be cloned would end the thread.
       if (result) postResult(result, post);
       return undefined;
@@ -47,6 +47,7 @@ function start(own: MessagePort): void {
   const isolate = new ModelIsolate(() => runner);
   port.on('message', (note: ThreadNote) => {
     if (note.type === 'abort') runner?.abort(note.batch);
+    else if (note.type === 'more') runner?.more(note.batch, note.chunks);
     else isolate.clean(note, post);
   });
   post({ type: 'hello', pid: process.pid });

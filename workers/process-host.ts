@@ -27,7 +27,12 @@ export function runProcessHost(): void {
 function receive(message: ToWorker): void {
   switch (message.type) {
     case 'predict':
-      void runner?.predict(message.batch, message.inputs).then((result) => postResult(result, send));
+      void runner
+        ?.predict(message.batch, message.inputs, message.stream ? send : null)
+        .then((result) => postResult(result, send));
+      return;
+    case 'more':
+      runner?.more(message.batch, message.chunks);
       return;
     case 'abort':
       runner?.abort(message.batch);

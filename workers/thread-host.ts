@@ -53,9 +53,10 @@ function receive(number: number, message: ToWorker): void {
   const thread = threads.get(number);
   switch (message.type) {
     case 'predict':
-      thread?.predict(message.batch, message.inputs);
+      thread?.predict(message);
       return;
     case 'abort':
+    case 'more':
     case 'cleanup':
       thread?.tell(message);
       return;

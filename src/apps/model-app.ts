@@ -89,6 +89,7 @@ export function modelParts(
 }
 
 function modelWork(dispatcher: Dispatcher, config: () => ModelAppConfig, onWedged: OnWedged): Work {
+  const streaming = new WeakSet<Worker>();
   return {
     get mode() {
       return config().isolation;
@@ -105,6 +106,7 @@ function modelWork(dispatcher: Dispatcher, config: () => ModelAppConfig, onWedge
       dispatcher.add({
         worker: worker.id,
         domain: worker.domain,
+        streams: streaming.has(worker),
         send: (message) => worker.send(message),
         wedged: (reason) => onWedged(worker, reason),
       });
@@ -119,6 +121,11 @@ function modelWork(dispatcher: Dispatcher, config: () => ModelAppConfig, onWedge
     },
     lost: (worker, fault) => dispatcher.remove(worker.id, fault === 'worker' ? 'dead-own-fault' : 'dead-by-supervisor'),
     message(worker, message) {
+      if (message.type === 'chunk') dispatcher.chunk(worker.id, message);
+      if (message.type === 'loaded') {
+        if (message.info.streams) streaming.add(worker);
+        else streaming.delete(worker);
+      }
       if (message.type !== 'result') return;
       worker.requests += message.outcomes.length;
       dispatcher.result(worker.id, message);

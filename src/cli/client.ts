@@ -42,7 +42,15 @@ export class Client {
 
   /** An answer that is read while it comes, such as server-sent events. */
   async stream(path: string): Promise<IncomingMessage> {
-    const response = await this.#open('GET', path, undefined, QUICK_MS);
+    return this.#streamed(await this.#open('GET', path, undefined, QUICK_MS));
+  }
+
+  /** As `stream`; waits for its beginning as long as it takes. */
+  async postStream(path: string, body: unknown): Promise<IncomingMessage> {
+    return this.#streamed(await this.#open('POST', path, body, null));
+  }
+
+  async #streamed(response: IncomingMessage): Promise<IncomingMessage> {
     if (response.statusCode === 200) return response;
     throw replyError(response.statusCode ?? 0, await textOf(response));
   }
@@ -109,7 +117,8 @@ function connectionError(error: NodeJS.ErrnoException, socketPath: string): SupE
   );
 }
 
-function replyError(status: number, text: string): ReplyError {
+/** The error that an answer, or an event of a stream, carries. */
+export function replyError(status: number, text: string): ReplyError {
   try {
     const { error } = JSON.parse(text) as { error: Record<string, unknown> & { code?: string; message?: string } };
     return new ReplyError(status, error.code ?? '', error.message ?? `the master answered ${status}`, error);

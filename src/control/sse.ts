@@ -76,6 +76,11 @@ export class SseStream {
     }
   }
 
+  /** An event as it goes over the wire, in any case: for those who look at `congested` themselves. */
+  write(text: string): void {
+    if (!this.#ended) this.#response.write(text);
+  }
+
   /** Tells the client, before the next event, that so many were dropped. */
   skipped(count: number): void {
     this.#skipped += count;

@@ -3,16 +3,16 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { SupError } from '../errors.js';
 import { badRequest } from '../http/fields.js';
 import type { PredictReply, Supervisor } from '../master/supervisor.js';
-import { disconnectSignal } from './disconnect.js';
-import { type PredictBody, readPredictBody, userFromHeader } from './request.js';
-
-type InPath = { Params: { model: string; version?: string } };
+import { addressed, type InPath, wanted } from './addressed.js';
+import { type PredictBody, readPredictBody } from './request.js';
+import { streamRoutes } from './stream.js';
 
 export function predictRoutes(app: FastifyInstance, supervisor: Supervisor): void {
   app.post('/predict', (request) => one(readPredictBody(request.body), request));
   app.post('/predict/batch', (request) => many(readPredictBody(request.body), request));
   app.post<InPath>('/predict/:model', (request) => one(addressed(request), request));
   app.post<InPath>('/predict/:model/:version', (request) => one(addressed(request), request));
+  streamRoutes(app, supervisor);
 
   async function one(body: PredictBody, request: FastifyRequest) {
     const { model, version, results, timing } = await predict(body, [body.inputs], request);
@@ -29,32 +29,8 @@ export function predictRoutes(app: FastifyInstance, supervisor: Supervisor): voi
   }
 
   function predict(body: PredictBody, inputs: readonly unknown[], request: FastifyRequest): Promise<PredictReply> {
-    const model = body.model ?? supervisor.defaultModel();
-    let { user } = body;
-    if (user === null) {
-      const header = supervisor.userHeader(model);
-      if (header !== null) user = userFromHeader(request.headers[header]);
-    }
-    return supervisor.predict({
-      model,
-      version: body.version,
-      inputs,
-      priority: body.priority,
-      timeoutMs: body.timeoutMs,
-      user,
-      signal: disconnectSignal(request.raw.socket),
-    });
+    return supervisor.predict({ ...wanted(supervisor, body, request), inputs });
   }
-}
-
-/** The path's model and version win over the body's. */
-function addressed(request: FastifyRequest<InPath>): PredictBody {
-  const { model, version } = request.params;
-  if (model === 'batch') throw new SupError('SUP_NOT_FOUND', '/predict/batch takes model and version in the body');
-  const body = readPredictBody(request.body);
-  body.model = model;
-  if (version !== undefined) body.version = version;
-  return body;
 }
 
 /** Inputs fail one by one: null at their places, and why beside it. Where all failed, the first one's error is the answer. */

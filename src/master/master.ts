@@ -224,14 +224,17 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     apply: (file, options) => refuseWhenEnding().apply(file, options),
     act: (verb, target) => refuseWhenEnding().act(verb, target),
     scale: (target, size) => refuseWhenEnding().scale(target, size),
-    describe: (target) =>
-      selectTargets(registry.apps, target).flatMap((s) => describe(s, registry, decisions, resources)),
+    describe: (target) => {
+      const models = runtime.status();
+      return selectTargets(registry.apps, target).flatMap((s) => describe(s, registry, decisions, resources, models));
+    },
     models: () => runtime.status(),
     decisions: (filter) => decisions.list(filter),
     logs: (target, options) => logs.tail(target, options),
     followLogs: (target, onLine) => logs.follow(target, onLine),
     onEvent: (listener) => events.on(listener),
     predict: (request: PredictRequest) => predictions.predict(request),
+    stream: (request) => predictions.stream(request),
     defaultModel: () => predictions.nameOfDefault(),
     userHeader: (model) => predictions.userHeader(model),
     modelWindow: (seconds) => {

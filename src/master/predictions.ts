@@ -7,8 +7,9 @@ import type { Model } from '../models/model.js';
 import type { ModelRuntime } from '../models/runtime.js';
 import { VersionDraw } from '../models/version-draw.js';
 import type { JobResult } from '../pool/dispatcher.js';
+import { streamPrediction } from './prediction-stream.js';
 import type { Entry, Registry } from './registry.js';
-import type { PredictReply, PredictRequest } from './supervisor.js';
+import type { PredictReply, PredictRequest, PredictStream, StreamRequest } from './supervisor.js';
 
 /** From a request's model and version to the queue that serves it. */
 export class Predictions {
@@ -55,6 +56,24 @@ export class Predictions {
   }
 
   /** @throws SupError SUP_MODEL_NOT_FOUND */
+  async stream(request: StreamRequest): Promise<PredictStream> {
+    const model = this.#route(request);
+    const { clock } = this;
+    const { app, pool, version } = model;
+    const startedAt = clock.now();
+    model.began(startedAt, clock.wall());
+    return streamPrediction(request, {
+      model: app.name,
+      version,
+      submit: (job) =>
+        model.dispatcher
+          .submit({ ...job, onWait: () => this.runtime.demand(app, pool) })
+          .finally(() => model.ended(clock.now())),
+      answered: (result) => ({ worker: result.worker, timing: this.#timing([result], request.user, model, startedAt) }),
+    });
+  }
+
+  /** @throws SupError SUP_MODEL_NOT_FOUND */
   nameOfDefault(): string {
     if (this.defaultModel !== null && this.registry.get(this.defaultModel)?.model) return this.defaultModel;
     const models = this.registry.entries.filter((entry) => entry.model);
@@ -71,7 +90,7 @@ export class Predictions {
     return this.registry.get(model)?.app.config.recycle.userKey?.header ?? null;
   }
 
-  #route({ model, version, user }: PredictRequest): Model {
+  #route({ model, version, user }: Pick<PredictRequest, 'model' | 'version' | 'user'>): Model {
     const name = model ?? this.nameOfDefault();
     const entry = this.registry.get(name);
     if (!entry?.model) {

@@ -116,6 +116,26 @@ export interface PredictReply {
   timing: { queue_ms: number; compute_ms: number; total_ms: number };
 }
 
+export interface StreamRequest extends Omit<PredictRequest, 'inputs'> {
+  input: unknown;
+}
+
+/**
+ * The chunks of one answer as they come; of a model that doesn't stream, its whole answer as one. The iterator's last value tells how it was
+ * made. `next` rejects with the SupError that ended it; `return`, as by leaving a loop, cancels the prediction.
+ */
+export interface PredictStream extends AsyncIterableIterator<unknown, StreamEnd | undefined> {
+  readonly model: string;
+  readonly version: string;
+  return(): Promise<IteratorResult<unknown, StreamEnd | undefined>>;
+  [Symbol.asyncIterator](): PredictStream;
+}
+
+export interface StreamEnd {
+  worker: string;
+  timing: PredictReply['timing'];
+}
+
 export type PredictOutcome =
   | { ok: true; output: unknown; worker: string }
   | { ok: false; error: import('../errors.js').SupError };
@@ -151,6 +171,8 @@ export interface Supervisor {
   followLogs(target: string, onLine: (line: LogLine) => void): () => void;
   onEvent(listener: (event: SupervisorEvent) => void): () => void;
   predict(request: PredictRequest): Promise<PredictReply>;
+  /** @throws SupError SUP_MODEL_NOT_FOUND; what comes later is told by the stream */
+  stream(request: StreamRequest): Promise<PredictStream>;
   /** The name of the model that answers a request naming none. @throws SupError SUP_MODEL_NOT_FOUND */
   defaultModel(): string;
   /** The header that carries the user of a request to this model (lower case), or null. */
@@ -174,6 +196,8 @@ export interface AppDetail extends AppRow {
   recycle: Record<string, unknown>;
   restart: Record<string, unknown>;
   stop: Record<string, unknown>;
+  /** Null for what is no model. */
+  model: ModelStatus | null;
   /** Null where the size is fixed. */
   sizing: Sizing | null;
   resources: WorkerResources[];

@@ -52,12 +52,19 @@ export class Backlog {
     return item;
   }
 
+  /** The next ones, which may share a batch; what is streamed shares it with nobody. */
   take(count: number): Item[] {
     const items: Item[] = [];
     while (items.length < count) {
       const item = this.#ordinary.shift();
       if (!item) break;
+      const streamed = item.job.request.stream !== undefined;
+      if (streamed && items.length > 0) {
+        this.#ordinary.pushFront(item);
+        break;
+      }
       items.push(item);
+      if (streamed) break;
     }
     this.#shrank();
     return items;

@@ -70,6 +70,7 @@ export class Casualties {
     const { model, idempotent } = config();
     const down = this.deps.down();
     const { retried, evictions } = item;
+    const begun = item.job.request.stream?.begun ?? false;
     let overBudget = false;
     const affordable = () => {
       overBudget = !this.#affordable();
@@ -81,6 +82,7 @@ export class Casualties {
       strikesToQuarantine: STRIKES_TO_QUARANTINE,
       idempotent,
       retried,
+      begun,
       evictions,
       down: down !== null,
       affordable,
@@ -94,10 +96,11 @@ export class Casualties {
           ownFault,
           idempotent,
           retried,
+          begun,
           evictions,
           overBudget,
         });
-        ledger.fail(item, 'lost', !ownFault && down ? down : error);
+        ledger.fail(item, 'lost', !ownFault && !begun && down ? down : error);
         return;
       }
       case 'again':

@@ -5,10 +5,11 @@ import type { PredictMessage } from '../worker/protocol.js';
 import type { Alarm } from './alarm.js';
 import type { Backlog } from './backlog.js';
 import type { Casualties } from './casualties.js';
+import type { ChunkStream } from './chunk-stream.js';
 import type { DispatcherConfig } from './dispatcher-contract.js';
 import { notSendable, unreachable } from './failures.js';
 import type { Flights } from './flights.js';
-import type { Item } from './job.js';
+import type { Item, Job } from './job.js';
 import type { Ledger } from './ledger.js';
 import type { Overload } from './overload.js';
 import type { Batch, Owner, Slots } from './slots.js';
@@ -84,7 +85,7 @@ export class Departures {
       const owner = slots.next();
       if (!owner) return;
       const now = clock.now();
-      const items = overload.sift(backlog.take(size), now);
+      const items = overload.sift(backlog.take(owner.slot.streams ? 1 : size), now);
       if (items.length > 0) this.#send(owner, items, false);
       overload.left(now);
     }
@@ -118,11 +119,21 @@ export class Departures {
     const inputs = items.map((item) => item.input);
     const timeoutMs = Math.max(0, batch.deadline - now);
     const message: PredictMessage = { type: 'predict', batch: batch.id, inputs, timeoutMs };
+    const { stream } = (items[0] as Item).job.request;
+    if (stream) message.stream = this.#connect(batch, (items[0] as Item).job, stream);
     try {
       owner.slot.send(message);
     } catch (error) {
       this.#notSent(batch, error);
     }
+  }
+
+  #connect(batch: Batch, job: Job, stream: ChunkStream): true {
+    stream.connect((chunks) => {
+      job.flowedAt = this.deps.clock.now();
+      if (chunks > 0) batch.owner.slot.send({ type: 'more', batch: batch.id, chunks });
+    });
+    return true;
   }
 
   /** An embedder's input may be something that no message can carry; the others of the batch are not to blame. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.js';
 import type { SupError } from '../errors.js';
 import { RetryBudget } from '../policy/retry-budget.js';
-import type { ResultMessage } from '../worker/protocol.js';
+import type { ChunkMessage, ResultMessage } from '../worker/protocol.js';
 import { Admission } from './admission.js';
 import { Alarm } from './alarm.js';
 import { Backlog } from './backlog.js';
@@ -132,6 +132,14 @@ export class Dispatcher {
     if (this.#backlog.size > 0) this.#departures.schedule();
   }
 
+  /** A part of a streamed answer; of no use once its job has settled. */
+  chunk(worker: string, { batch, value }: ChunkMessage): void {
+    const item = this.#flights.of(worker, batch)?.items[0];
+    if (!item || item.settled) return;
+    item.job.flowedAt = this.#clock.now();
+    item.job.request.stream?.push(value);
+  }
+
   /** Inputs in flight there. */
   busy(worker: string): number {
     return this.#slots.get(worker)?.inputs ?? 0;
@@ -255,6 +263,8 @@ export class Dispatcher {
   #requeue(item: Item): void {
     this.#ledger.counts.retries++;
     item.batch = null;
+    item.job.flowedAt = null;
+    item.job.request.stream?.restart();
     if (this.#availability.kind === 'loading') this.#ledger.deadlines.hold([item.job], this.#clock.now());
     this.#backlog.pushFront(item);
   }
@@ -270,7 +280,8 @@ export class Dispatcher {
     const now = this.#clock.now();
     const { deadlines } = this.#ledger;
     for (let job = deadlines.takeExpired(now); job; job = deadlines.takeExpired(now))
-      this.#settleRest(job, 'expired', (item) => deadlinePassed(this.#config.model, item));
+      if (job.extend(now)) this.#time(job);
+      else this.#settleRest(job, 'expired', (item) => deadlinePassed(this.#config.model, item));
     this.#flights.giveUpWedged(now);
     this.#overload.check(now);
     if (this.#backlog.size > 0) this.#departures.schedule();

@@ -10,19 +10,29 @@ export function workerDied(
     ownFault,
     idempotent,
     retried,
+    begun,
     evictions,
     overBudget,
-  }: { ownFault: boolean; idempotent: boolean; retried: boolean; evictions: number; overBudget: boolean },
+  }: {
+    ownFault: boolean;
+    idempotent: boolean;
+    retried: boolean;
+    begun: boolean;
+    evictions: number;
+    overBudget: boolean;
+  },
 ): SupError {
-  const then = !idempotent
-    ? 'it is not retried because the app is not idempotent'
-    : ownFault && retried
-      ? 'it was retried alone, and its worker died again'
-      : overBudget
-        ? 'it is not retried because too many were lately'
-        : ownFault
-          ? 'it is not retried because no worker is coming'
-          : `it was retried ${evictions} times already`;
+  const then = begun
+    ? 'it is not run again because a part of its answer was sent'
+    : !idempotent
+      ? 'it is not retried because the app is not idempotent'
+      : ownFault && retried
+        ? 'it was retried alone, and its worker died again'
+        : overBudget
+          ? 'it is not retried because too many were lately'
+          : ownFault
+            ? 'it is not retried because no worker is coming'
+            : `it was retried ${evictions} times already`;
   const what = ownFault ? 'died' : 'was stopped';
   return new SupError('SUP_WORKER_DIED', `${worker} ${what} while it ran this prediction; ${then}`, {
     model,
@@ -32,10 +42,17 @@ export function workerDied(
 }
 
 export function deadlinePassed(model: string, item: Item): SupError {
+  const { timeoutMs, flowedAt } = item.job;
+  if (flowedAt !== null)
+    return new SupError('SUP_DEADLINE', `the stream of ${model} stood still for ${timeoutMs / 1000} s`, {
+      model,
+      timeout_ms: timeoutMs,
+      running: true,
+    });
   const where = item.batch ? `it was running on ${item.batch.owner.slot.worker}` : 'it was still queued';
-  return new SupError('SUP_DEADLINE', `no answer from ${model} within ${item.job.timeoutMs / 1000} s; ${where}`, {
+  return new SupError('SUP_DEADLINE', `no answer from ${model} within ${timeoutMs / 1000} s; ${where}`, {
     model,
-    timeout_ms: item.job.timeoutMs,
+    timeout_ms: timeoutMs,
     running: item.batch !== null,
   });
 }

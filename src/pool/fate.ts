@@ -16,6 +16,8 @@ export interface Circumstances {
   idempotent: boolean;
   /** It has had its second chance. */
   retried: boolean;
+  /** A part of its answer was read. */
+  begun: boolean;
   /** How often the supervisor took its worker away before. */
   evictions: number;
   /** No worker is going to come. */
@@ -28,6 +30,8 @@ export interface Circumstances {
 const MAX_EVICTIONS = 3;
 
 export function decideFate(c: Circumstances): Fate {
+  // Its reader could not tell where the first answer ends and the second one begins.
+  if (c.begun) return 'lost';
   // Whoever has just used up a retry is told about the two deaths; 422 is for those who come with the input from then on.
   if (c.ownFault && c.strikes >= c.strikesToQuarantine && !c.retried) return 'quarantined';
   if (!c.idempotent || c.down) return 'lost';

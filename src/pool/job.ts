@@ -1,4 +1,5 @@
 import type { SupError } from '../errors.js';
+import type { ChunkStream } from './chunk-stream.js';
 import type { Batch } from './slots.js';
 
 export interface JobRequest {
@@ -9,6 +10,8 @@ export interface JobRequest {
   timeoutMs: number | null;
   /** Aborted when nobody waits for the answer any more. */
   signal: AbortSignal | null;
+  /** Where the answer to the one input goes as it comes; the result then has no output. */
+  stream?: ChunkStream;
   /** Called once, within `submit`, when no worker is there to take the job. */
   onWait?: () => void;
 }
@@ -26,6 +29,8 @@ export class Job {
   /** Monotonic ms; while `frozenAt` is set it does not come nearer. */
   deadline: number;
   frozenAt: number | null = null;
+  /** When a chunk last came or was read; null before the first one. */
+  flowedAt: number | null = null;
   /** It is among the running deadlines. */
   timed = false;
 
@@ -58,6 +63,14 @@ export class Job {
   /** The deadline stands still from now on. */
   freeze(now: number): void {
     this.frozenAt ??= now;
+  }
+
+  /** A stream's time is counted anew from each sign of life. Whether it has any left. */
+  extend(now: number): boolean {
+    if (this.flowedAt === null || this.flowedAt + this.timeoutMs <= now) return false;
+    this.deadline = this.flowedAt + this.timeoutMs;
+    for (const item of this.items) if (item.batch) item.batch.deadline = this.deadline;
+    return true;
   }
 
   thaw(now: number): void {

@@ -1,4 +1,4 @@
-import type { AbortMessage, PredictMessage } from '../worker/protocol.js';
+import type { AbortMessage, MoreMessage, PredictMessage } from '../worker/protocol.js';
 import { type Balancer, balancers, type Strategy } from './balancers.js';
 import type { Item } from './job.js';
 
@@ -7,7 +7,9 @@ export interface Slot {
   readonly worker: string;
   /** Workers of one domain die together: the process, or the host of the threads. */
   readonly domain: string;
-  send(message: PredictMessage | AbortMessage): void;
+  /** Its model answers with streams: one input a batch. */
+  readonly streams?: boolean;
+  send(message: PredictMessage | AbortMessage | MoreMessage): void;
   /** It holds a prediction long past its deadline and is beyond help: kill it. */
   wedged(reason: string): void;
 }
@@ -17,8 +19,8 @@ export interface Batch {
   readonly owner: Owner;
   readonly items: Item[];
   readonly sentAt: number;
-  /** The latest of its inputs' deadlines, monotonic ms. */
-  readonly deadline: number;
+  /** The latest of its inputs' deadlines, monotonic ms; that of a stream moves on while there is life in it. */
+  deadline: number;
   /** Inputs that somebody still waits for. */
   live: number;
   /** One input, and nothing else in flight in its domain from the first moment to the last. */

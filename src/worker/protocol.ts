@@ -3,7 +3,7 @@
  * assumes Node. Process workers get them over the child's IPC channel as they are; a thread host gets and sends them wrapped
  * in `{ thread, message }`; http workers use the `drain` and stats part only.
  *
- * Life of a model worker: `load` → (`loaded` | `loadFailed`) → many (`predict` → `result`) → `unload` → exit.
+ * Life of a model worker: `load` → (`loaded` | `loadFailed`) → many (`predict` → `chunk`… → `result`) → `unload` → exit.
  */
 
 export interface LoadMessage {
@@ -23,6 +23,15 @@ export interface PredictMessage {
   batch: number;
   inputs: unknown[];
   timeoutMs: number;
+  /** One input, whose answer is sent in `chunk` messages as it comes; the `result` at the end then carries no output. */
+  stream?: true;
+}
+
+/** So many chunks of a stream have been read since the last such message: the worker may send as many more. */
+export interface MoreMessage {
+  type: 'more';
+  batch: number;
+  chunks: number;
 }
 
 /** Nobody waits for this batch any more: abort its `ctx.signal`. The slot stays busy until the result comes. */
@@ -35,6 +44,7 @@ export type ToWorker =
   | LoadMessage
   | PredictMessage
   | AbortMessage
+  | MoreMessage
   /** http: stop accepting, finish what is in flight, answer `drained`. `last`: no other worker takes the queue over. */
   | { type: 'drain'; last: boolean }
   /** Model: call the module's `unload`, close resources, then exit by itself. */
@@ -63,6 +73,16 @@ export interface ResultMessage {
   outcomes: Outcome[];
   /** Wall time in the worker. */
   computeMs: number;
+}
+
+/**
+ * A part of a streamed answer, in order. A worker is ahead of the reader by STREAM_WINDOW at most: a slow reader stops the model and fills
+ * nobody's memory.
+ */
+export interface ChunkMessage {
+  type: 'chunk';
+  batch: number;
+  value: unknown;
 }
 
 export interface StatsMessage {
@@ -123,6 +143,8 @@ export interface ModelInfo {
   inputs: unknown[];
   outputs: unknown[];
   rows: boolean;
+  /** `predict` answers with a stream of chunks, and takes one input at a time. */
+  streams: boolean;
 }
 
 export type FromWorker =
@@ -131,6 +153,7 @@ export type FromWorker =
   | { type: 'loaded'; info: ModelInfo }
   | { type: 'loadFailed'; message: string; stack: string | null }
   | ResultMessage
+  | ChunkMessage
   | Heartbeat
   | StatsMessage
   | CleanedMessage
@@ -153,3 +176,6 @@ export type ToHost =
 export type FromHost = { type: 'threadExit'; thread: number; message: string | null };
 
 export const HEARTBEAT_MS = 1000;
+
+/** Chunks of one stream that were sent and not read yet, whichever is reached first; one chunk may always be on its way, however large. */
+export const STREAM_WINDOW = { chunks: 64, bytes: 256 * 1024 } as const;

@@ -52,15 +52,25 @@ export interface SentEvent {
   data: any;
 }
 
-/** An open stream of server-sent events; `next()` waits for one, null is the end of the stream. */
-export async function openEvents(
-  call: Call,
-): Promise<{ next(): Promise<SentEvent | null>; response: IncomingMessage }> {
+/** An open stream of server-sent events; `next()` waits for one, null is the end of the stream. A plain `data:` line is a `message`. */
+export async function openEvents({
+  at,
+  json,
+  body,
+  headers,
+  ...options
+}: Call): Promise<{ next(): Promise<SentEvent | null>; response: IncomingMessage }> {
+  const payload = json === undefined ? body : JSON.stringify(json);
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    request({ agent: false, ...target(call.at), headers: call.headers, path: call.path })
+    request({
+      agent: false,
+      ...target(at),
+      headers: { ...(json !== undefined && { 'content-type': 'application/json' }), ...headers },
+      ...options,
+    })
       .on('response', resolve)
       .on('error', reject)
-      .end();
+      .end(payload);
   });
   const events = parse(response);
   return { response, next: async () => (await events.next()).value ?? null };
@@ -73,9 +83,9 @@ async function* parse(response: IncomingMessage): AsyncGenerator<SentEvent> {
     const blocks = text.split('\n\n');
     text = blocks.pop() ?? '';
     for (const block of blocks) {
-      const event = /^event: ?(.*)$/m.exec(block)?.[1];
+      const event = /^event: ?(.*)$/m.exec(block)?.[1] ?? 'message';
       const data = /^data: ?(.*)$/m.exec(block)?.[1];
-      if (event !== undefined && data !== undefined) yield { event, data: JSON.parse(data) };
+      if (data !== undefined) yield { event, data: JSON.parse(data) };
     }
   }
 }

@@ -5,6 +5,8 @@ import type {
   AppRow,
   LogLine,
   PredictRequest,
+  PredictStream,
+  StreamRequest,
   Supervisor,
   SupervisorEvent,
 } from '../../src/master/supervisor.js';
@@ -73,6 +75,7 @@ export function fakeSupervisor(parts: Partial<Supervisor> = {}): FakeSupervisor 
         timing: { queue_ms: 1, compute_ms: 2, total_ms: 3 },
       };
     },
+    stream: async (request) => fakeStream(request, [request.input]),
     defaultModel: () => 'intents',
     userHeader: () => 'x-user-id',
     models: () => [modelStatus('v1', { default: false, share: 0 }), modelStatus('v2')],
@@ -90,6 +93,29 @@ export function fakeSupervisor(parts: Partial<Supervisor> = {}): FakeSupervisor 
       calls.push(`shutdown ${reason}`);
     },
     ...parts,
+  };
+}
+
+/** Ends like one of the model's, unless a chunk is an error: then with that. */
+export function fakeStream(
+  request: Pick<StreamRequest, 'model' | 'version'>,
+  chunks: Iterable<unknown>,
+): PredictStream {
+  const left = chunks[Symbol.iterator]();
+  const end = { worker: 'intents@v1/1', timing: { queue_ms: 1, compute_ms: 2, total_ms: 3 } };
+  return {
+    model: request.model ?? 'intents',
+    version: request.version ?? 'v1',
+    async next() {
+      const step = left.next();
+      if (step.done) return { done: true, value: end };
+      if (step.value instanceof Error) throw step.value;
+      return { done: false, value: step.value };
+    },
+    return: async () => ({ done: true, value: undefined }),
+    [Symbol.asyncIterator]() {
+      return this;
+    },
   };
 }
 
@@ -136,6 +162,7 @@ function detail(name: string): AppDetail {
     recycle: {},
     restart: {},
     stop: {},
+    model: null,
     sizing: null,
     resources: [],
     decisions: [],

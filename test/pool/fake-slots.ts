@@ -1,7 +1,7 @@
 import { ManualClock } from '../../src/clock.js';
 import type { PolicyDecision } from '../../src/policy/decision.js';
 import { Dispatcher, type DispatcherConfig, type JobResult, type Slot } from '../../src/pool/dispatcher.js';
-import type { AbortMessage, PredictMessage } from '../../src/worker/protocol.js';
+import type { AbortMessage, MoreMessage, PredictMessage } from '../../src/worker/protocol.js';
 
 export const CONFIG: DispatcherConfig = {
   model: 'echo@v1',
@@ -21,6 +21,7 @@ export class FakeSlot implements Slot {
   readonly sent: PredictMessage[] = [];
   readonly open = new Map<number, PredictMessage>();
   readonly aborted: number[] = [];
+  readonly more: number[] = [];
   givenUp: string | null = null;
 
   constructor(
@@ -28,7 +29,11 @@ export class FakeSlot implements Slot {
     readonly domain = worker,
   ) {}
 
-  send(message: PredictMessage | AbortMessage): void {
+  send(message: PredictMessage | AbortMessage | MoreMessage): void {
+    if (message.type === 'more') {
+      this.more.push(message.chunks);
+      return;
+    }
     if (message.type === 'abort') {
       this.aborted.push(message.batch);
       return;
