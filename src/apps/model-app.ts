@@ -105,6 +105,7 @@ function modelWork(dispatcher: Dispatcher, config: () => ModelAppConfig, onWedge
     admit(worker) {
       dispatcher.add({
         worker: worker.id,
+        place: worker.slot,
         domain: worker.domain,
         streams: streaming.has(worker),
         send: (message) => worker.send(message),
@@ -151,7 +152,7 @@ function dispatcherConfig(config: ModelAppConfig, version: string): DispatcherCo
     shedding: config.queue.shedding,
     idempotent: config.idempotent,
     wedgeMs: config.health.wedgeMs,
-    strategy: 'least_connections',
+    strategy: config.routing.strategy,
   };
 }
 

@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { SupError } from '../errors.js';
 import type { PredictRequest, Supervisor } from '../master/supervisor.js';
 import { disconnectSignal } from './disconnect.js';
-import { type PredictBody, readPredictBody, userFromHeader } from './request.js';
+import { headerText, type PredictBody, readPredictBody, userFromHeader } from './request.js';
 
 export type InPath = { Params: { model: string; version?: string } };
 
@@ -28,6 +28,8 @@ export function wanted(
     const header = supervisor.userHeader(model);
     if (header !== null) user = userFromHeader(request.headers[header]);
   }
-  const signal = disconnectSignal(request.raw.socket);
-  return { model, version: body.version, priority: body.priority, timeoutMs: body.timeoutMs, user, signal };
+  const routing = supervisor.routingHeader(model);
+  const sticky = routing === null ? null : headerText(request.headers[routing]);
+  const { version, priority, timeoutMs } = body;
+  return { model, version, priority, timeoutMs, user, sticky, signal: disconnectSignal(request.raw.socket) };
 }

@@ -58,6 +58,12 @@ function name(key: string, value: unknown): string {
 
 /** The value of a header that names the user. */
 export function userFromHeader(value: string | string[] | undefined): string | null {
-  if (value === undefined || value === '') return null;
-  return name('user', Array.isArray(value) ? value.join(', ') : value);
+  const user = headerText(value);
+  return user === null ? null : name('user', user);
+}
+
+/** Of a header; null where it is missing or empty. */
+export function headerText(header: string | string[] | undefined): string | null {
+  if (header === undefined || header === '') return null;
+  return Array.isArray(header) ? header.join(', ') : header;
 }

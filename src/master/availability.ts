@@ -20,8 +20,8 @@ export function updateQueues(app: App, runtime: ModelRuntime): void {
 function availability(app: App, model: Model, runtime: ModelRuntime): Availability {
   const { pool } = model;
   if (model.isReady) return { kind: 'up' };
-  if (pool.phase !== 'running')
-    return app.restarting ? { kind: 'loading' } : { kind: 'down', error: notRunning(app, model) };
+  const loading: Availability = { kind: 'loading', limitMs: runtime.coldStartMs(model) };
+  if (pool.phase !== 'running') return app.restarting ? loading : { kind: 'down', error: notRunning(app, model) };
   const refusal = runtime.refusal(model);
   if (refusal) return { kind: 'down', error: refusal };
   const active = pool.active();
@@ -34,7 +34,7 @@ function availability(app: App, model: Model, runtime: ModelRuntime): Availabili
       }),
     };
   // A load that nobody has seen finish yet is a cold start: its time does not count against a request's deadline.
-  return active.some((w) => w.restarts > 0) ? { kind: 'up' } : { kind: 'loading' };
+  return active.some((w) => w.restarts > 0) ? { kind: 'up' } : loading;
 }
 
 function notRunning(app: App, { name, version }: Model): SupError {

@@ -237,6 +237,7 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     stream: (request) => predictions.stream(request),
     defaultModel: () => predictions.nameOfDefault(),
     userHeader: (model) => predictions.userHeader(model),
+    routingHeader: (model) => predictions.routingHeader(model),
     modelWindow: (seconds) => {
       // Up to now, and not to the last tick only.
       seeModels(clock.now());

@@ -6,7 +6,7 @@ import type { PredictStream, StreamEnd, StreamRequest } from './supervisor.js';
 export interface StreamSource {
   model: string;
   version: string;
-  submit(request: JobRequest): Promise<JobResult[]>;
+  submit(request: Omit<JobRequest, 'key'>): Promise<JobResult[]>;
   /** Called once, when it was answered. */
   answered(result: JobResult & { ok: true }): StreamEnd;
 }

@@ -6,7 +6,8 @@ import { SupError } from '../errors.js';
 import type { Model } from '../models/model.js';
 import type { ModelRuntime } from '../models/runtime.js';
 import { VersionDraw } from '../models/version-draw.js';
-import type { JobResult } from '../pool/dispatcher.js';
+import type { JobRequest, JobResult } from '../pool/job.js';
+import { hashInput } from '../pool/quarantine.js';
 import { streamPrediction } from './prediction-stream.js';
 import type { Entry, Registry } from './registry.js';
 import type { PredictReply, PredictRequest, PredictStream, StreamRequest } from './supervisor.js';
@@ -35,6 +36,7 @@ export class Predictions {
         priority: request.priority,
         timeoutMs: request.timeoutMs,
         signal: request.signal,
+        key: routingKey(model.config, request),
         onWait: () => this.runtime.demand(app, pool),
       });
       return { model: app.name, version, results, timing: this.#timing(results, request.user, model, startedAt) };
@@ -67,7 +69,11 @@ export class Predictions {
       version,
       submit: (job) =>
         model.dispatcher
-          .submit({ ...job, onWait: () => this.runtime.demand(app, pool) })
+          .submit({
+            ...job,
+            key: routingKey(model.config, { ...request, inputs: [request.input] }),
+            onWait: () => this.runtime.demand(app, pool),
+          })
           .finally(() => model.ended(clock.now())),
       answered: (result) => ({ worker: result.worker, timing: this.#timing([result], request.user, model, startedAt) }),
     });
@@ -88,6 +94,14 @@ export class Predictions {
 
   userHeader(model: string): string | null {
     return this.registry.get(model)?.app.config.recycle.userKey?.header ?? null;
+  }
+
+  /** The header that its workers are chosen by (lower case), or null. */
+  routingHeader(model: string): string | null {
+    const entry = this.registry.get(model);
+    if (!entry?.model) return null;
+    const { strategy, key } = (entry.app.config as ModelAppConfig).routing;
+    return strategy === 'consistent_hash' && typeof key === 'object' ? key.header : null;
   }
 
   #route({ model, version, user }: Pick<PredictRequest, 'model' | 'version' | 'user'>): Model {
@@ -128,6 +142,26 @@ export class Predictions {
       this.#draws.set(config, draw);
     }
     return draw.next(user, config.defaultVersion, answers);
+  }
+}
+
+/** What `consistent_hash` keeps together. Null: another strategy, or a request that has none. */
+function routingKey(
+  { routing }: ModelAppConfig,
+  request: Pick<PredictRequest, 'inputs' | 'user' | 'sticky'>,
+): JobRequest['key'] {
+  if (routing.strategy !== 'consistent_hash') return null;
+  if (routing.key === 'user') return request.user;
+  if (routing.key === 'input') return request.inputs.map(nameOfInput);
+  return request.sticky;
+}
+
+/** What no message can carry is refused later, with a reason; where it would have gone does not matter. */
+function nameOfInput(input: unknown): string {
+  try {
+    return hashInput(input);
+  } catch {
+    return '';
   }
 }
 

@@ -104,6 +104,8 @@ export interface PredictRequest {
   /** Overrides the app's `timeout` downwards or upwards; null: the app's. */
   timeoutMs: number | null;
   user: string | null;
+  /** Value of the header that `routing.key` names, if it names one; requests of the same value go to the same worker. */
+  sticky: string | null;
   /** Aborted when the client went away. */
   signal: AbortSignal | null;
 }
@@ -177,6 +179,8 @@ export interface Supervisor {
   defaultModel(): string;
   /** The header that carries the user of a request to this model (lower case), or null. */
   userHeader(model: string): string | null;
+  /** The header whose value the worker of a request to this model is chosen by (lower case), or null. */
+  routingHeader(model: string): string | null;
   /** What the box and every worker use, how it develops, and what to do about it. */
   resources(): ResourceReport;
   memory(): MemoryReport;

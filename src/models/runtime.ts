@@ -126,6 +126,11 @@ export class ModelRuntime {
     return model.pool.phase === 'running' && this.refusal(model) === null;
   }
 
+  /** How long a request waits for it to load. */
+  coldStartMs(model: Model): number {
+    return this.#settings.models.coldStartTimeoutMs ?? model.config.ready.timeoutMs;
+  }
+
   /** It waits for its turn, or loads. */
   isLoading(model: Model): boolean {
     return this.#loads.stateOf(model) !== null;

@@ -70,6 +70,16 @@ export class Backlog {
     return items;
   }
 
+  /** Takes those of the first `count` that are chosen; the others keep their places. */
+  takeChosen(count: number, choose: (items: readonly Item[]) => ReadonlySet<Item>): void {
+    const looked: Item[] = [];
+    for (let item = this.#ordinary.shift(); item; item = looked.length < count ? this.#ordinary.shift() : undefined)
+      looked.push(item);
+    const chosen = choose(looked);
+    for (const item of looked.toReversed()) if (!chosen.has(item)) this.#ordinary.pushFront(item);
+    this.#shrank();
+  }
+
   /** When the oldest that may share a batch was queued. */
   oldestOrdinary(): number | null {
     return this.#ordinary.oldest();

@@ -35,13 +35,18 @@ export class Deadlines {
     if (this.#heap.length > 2 * this.#live + SLACK) this.#rebuild();
   }
 
-  /** The deadlines of these stand still, until each is added again. */
-  hold(jobs: Iterable<Job>, now: number): void {
-    for (const job of jobs) {
-      job.freeze(now);
-      job.timed = false;
+  /** These get other deadlines; from now on they are here, whether they were before or not. */
+  change(jobs: Iterable<Job>, change: (job: Job) => void): void {
+    const changed = new Set(jobs);
+    if (changed.size === 0) return;
+    for (const job of changed) {
+      change(job);
+      job.timed = true;
     }
-    this.#rebuild();
+    const others = this.#heap.filter((job) => job.timed && !changed.has(job));
+    // Sorted is a heap too, and equal timeouts make it nearly sorted already.
+    this.#heap = [...others, ...changed].sort((a, b) => a.deadline - b.deadline);
+    this.#live = this.#heap.length;
   }
 
   earliest(): number | null {
@@ -65,7 +70,6 @@ export class Deadlines {
   }
 
   #rebuild(): void {
-    // Sorted is a heap too, and equal timeouts make it nearly sorted already.
     this.#heap = this.#heap.filter((job) => job.timed).sort((a, b) => a.deadline - b.deadline);
     this.#live = this.#heap.length;
   }

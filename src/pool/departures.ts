@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.js';
 import { messageOf } from '../errors.js';
-import { batchSize } from '../policy/batching.js';
+import { batchSize, isWorthwhile } from '../policy/batching.js';
 import type { PredictMessage } from '../worker/protocol.js';
 import type { Alarm } from './alarm.js';
 import type { Backlog } from './backlog.js';
@@ -35,6 +35,8 @@ export interface DeparturesDependencies {
 /** While this many arrive in one turn of the loop, more are on their way: a batch that leaves a turn or two later is larger, and each message costs. */
 const CROWD = 2;
 const MAX_EXTRA_TURNS = 2;
+/** Batches for every worker that are looked at for inputs of their own keys: one now, and one of those that wait for a busy worker. */
+const KEYED_LOOKAHEAD = 2;
 
 /** How what is queued leaves for the workers: when, in which batches, and what becomes of a batch that cannot be sent. */
 export class Departures {
@@ -73,31 +75,68 @@ export class Departures {
   };
 
   #dispatch(): void {
-    const { backlog, slots, alarm, overload, clock } = this.deps;
+    const { backlog, slots, alarm } = this.deps;
     this.#scheduled = false;
     this.#dispatchSolo();
     while (backlog.ordinary > 0) {
-      const size = this.#size();
-      if (size === 0) {
-        alarm.set((backlog.oldestOrdinary() as number) + this.deps.config().batching.maxDelayMs);
+      const until = this.#waitsUntil();
+      if (until !== null) {
+        alarm.set(until);
         return;
       }
+      if (slots.keyed) {
+        if (!this.#dispatchKeyed()) return;
+        continue;
+      }
       const owner = slots.next();
-      if (!owner) return;
-      const now = clock.now();
-      const items = overload.sift(backlog.take(owner.slot.streams ? 1 : size), now);
-      if (items.length > 0) this.#send(owner, items, false);
-      overload.left(now);
+      if (!owner) {
+        if (slots.heldUntil !== null) alarm.set(slots.heldUntil);
+        return;
+      }
+      this.#leave(owner, backlog.take(this.#size(owner)));
     }
   }
 
-  #size(): number {
-    const { backlog, slots, ledger, clock } = this.deps;
+  /** Some have waited too long to be answered in time: they are told so instead. */
+  #leave(owner: Owner, taken: Item[]): void {
+    const { overload, clock } = this.deps;
+    const now = clock.now();
+    const items = overload.sift(taken, now);
+    if (items.length > 0) this.#send(owner, items, false);
+    overload.left(now);
+  }
+
+  /** A batch for each worker with inputs of its own keys. False: nothing could leave. */
+  #dispatchKeyed(): boolean {
+    const { backlog, slots } = this.deps;
+    const { maxSize } = this.deps.config().batching;
+    if (slots.room() === 0) return false;
+    let batches: [Owner, Item[]][] = [];
+    backlog.takeChosen(maxSize * slots.active * KEYED_LOOKAHEAD, (items) => {
+      batches = slots.spread(items, maxSize);
+      return new Set(batches.flatMap(([, batch]) => batch));
+    });
+    for (const [owner, items] of batches) this.#leave(owner, items);
+    return batches.length > 0;
+  }
+
+  /** Until when what is queued waits for a fuller batch; null: it need not. */
+  #waitsUntil(): number | null {
+    const { backlog, clock } = this.deps;
     const { batching } = this.deps.config();
     // Who has waited how long is asked only where somebody waits for a fuller batch.
-    const oldest = batching.maxDelayMs > 0 ? backlog.oldestOrdinary() : null;
-    const oldestMs = oldest === null ? 0 : clock.now() - oldest;
-    return batchSize({ queued: backlog.ordinary, oldestMs, room: slots.room(), costMs: ledger.costMs }, batching);
+    if (batching.maxDelayMs === 0) return null;
+    const oldest = backlog.oldestOrdinary() as number;
+    const facts = { queued: backlog.ordinary, oldestMs: clock.now() - oldest };
+    return isWorthwhile(facts, batching) ? null : oldest + batching.maxDelayMs;
+  }
+
+  #size(owner: Owner): number {
+    const { backlog, slots, ledger } = this.deps;
+    // Its model answers in chunks, or it is tried with a single one.
+    if (owner.slot.streams || owner.most === 1) return 1;
+    const queued = backlog.ordinary;
+    return batchSize({ queued, share: slots.share(owner, queued), costMs: ledger.costMs }, this.deps.config().batching);
   }
 
   #dispatchSolo(): void {

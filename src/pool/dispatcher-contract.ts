@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.js';
+import type { BalancerName } from '../config/types.js';
 import type { SupError } from '../errors.js';
 import type { PolicyDecision } from '../policy/decision.js';
-import type { Strategy } from './balancers.js';
 
 export interface DispatcherConfig {
   /** `intents@v1`, for messages. */
@@ -20,7 +20,7 @@ export interface DispatcherConfig {
   /** Whether a prediction may be run again when its worker went away. */
   idempotent: boolean;
   wedgeMs: number;
-  strategy: Strategy;
+  strategy: BalancerName;
 }
 
 export interface DispatcherDependencies {
@@ -30,7 +30,8 @@ export interface DispatcherDependencies {
   defer?: (callback: () => void) => void;
 }
 
-export type Availability = { kind: 'up' } | { kind: 'loading' } | { kind: 'down'; error: SupError };
+/** `loading`: requests wait, `limitMs` at most. */
+export type Availability = { kind: 'up' } | { kind: 'loading'; limitMs: number } | { kind: 'down'; error: SupError };
 
 /** How a worker leaves: it finishes what it has, or it is gone, by its own fault or by the supervisor's. */
 export type Leaving = 'draining' | 'dead-own-fault' | 'dead-by-supervisor';

@@ -5,10 +5,11 @@ import type { ChunkMessage, ResultMessage } from '../worker/protocol.js';
 import { Admission } from './admission.js';
 import { Alarm } from './alarm.js';
 import { Backlog } from './backlog.js';
+import { hashKey } from './balancers/consistent-hash.js';
 import { Casualties } from './casualties.js';
 import { Departures } from './departures.js';
 import type { Availability, DispatcherConfig, DispatcherDependencies, Leaving } from './dispatcher-contract.js';
-import { cancelled, deadlinePassed } from './failures.js';
+import { cancelled, deadlinePassed, notLoaded } from './failures.js';
 import { Flights } from './flights.js';
 import { Item, Job, type JobRequest, type JobResult } from './job.js';
 import { type DispatcherStats, type Ending, Ledger } from './ledger.js';
@@ -30,9 +31,13 @@ const MAX_RETRY_AFTER_SECONDS = 60;
 export class Dispatcher {
   readonly quarantine: Quarantine;
   readonly #clock: Clock;
-  readonly #slots = new Slots();
   readonly #backlog = new Backlog();
   readonly #budget = new RetryBudget();
+  readonly #slots = new Slots({
+    now: () => this.#clock.now(),
+    queued: () => this.#backlog.ordinary,
+    oldest: () => this.#backlog.oldestOrdinary(),
+  });
   readonly #ledger = new Ledger(() => this.#config.model);
   readonly #alarm: Alarm;
   readonly #casualties: Casualties;
@@ -122,6 +127,8 @@ export class Dispatcher {
     const batch = this.#flights.of(worker, message.batch);
     if (!batch) return;
     this.#flights.finish(batch);
+    // A failure takes no time to speak of: it must not make its worker look fast.
+    if (message.outcomes.some((outcome) => outcome.ok)) this.#slots.measure(batch, this.#clock.now());
     this.#ledger.cameBack(batch.items.length, message.computeMs);
     this.#overload.cameBack(batch, message.computeMs, this.#clock.now());
     for (let i = 0; i < batch.items.length; i++) {
@@ -176,18 +183,15 @@ export class Dispatcher {
   }
 
   /**
-   * `down`: what is queued fails at once with the error, and so does what comes. `loading`: the deadlines of what is queued
-   * stand still; whoever says so bounds it by saying something else.
+   * `down`: what is queued fails at once with the error, and so does what comes. `loading`: the time of what is queued stands still,
+   * and it fails when the load takes too long.
    */
   setAvailability(availability: Availability): void {
     if (this.#closed || (availability.kind === 'up' && this.#availability.kind === 'up')) return;
     this.#availability = availability;
     this.#overload.forget();
-    const queued = this.#backlog.items();
     if (availability.kind === 'down') this.#failQueued(availability.error);
-    else if (availability.kind === 'loading')
-      this.#ledger.deadlines.hold(new Set(queued.map((item) => item.job)), this.#clock.now());
-    else for (const item of queued) this.#thaw(item.job, this.#clock.now());
+    else this.#retime(this.#backlog.items().map((item) => item.job));
     this.#departures.schedule();
   }
 
@@ -227,12 +231,13 @@ export class Dispatcher {
     const suspicious = this.quarantine.size > 0;
     for (let index = 0; index < request.inputs.length; index++) {
       const item = new Item(job, index, request.inputs[index], now);
+      if (request.key !== null && this.#slots.keyed) item.keyHash = hashKeyOf(request.key, index);
       job.items.push(item);
       if (!suspicious || this.#casualties.admit(item)) this.#backlog.push(item);
     }
     if (job.pending === 0) return;
-    if (this.#availability.kind === 'loading') job.freeze(now);
-    else this.#time(job);
+    if (this.#availability.kind === 'loading') job.freeze(now, this.#availability.limitMs);
+    this.#time(job);
     this.#departures.schedule();
     if (this.#slots.active === 0) request.onWait?.();
   }
@@ -254,10 +259,29 @@ export class Dispatcher {
     this.#alarm.set(job.deadline);
   }
 
+  /** The time of these runs, or stands still while the model loads. */
+  #retime(jobs: readonly Job[]): void {
+    const now = this.#clock.now();
+    const { deadlines } = this.#ledger;
+    const availability = this.#availability;
+    if (availability.kind === 'loading')
+      deadlines.change(
+        jobs.filter((job) => !job.isFrozen),
+        (job) => job.freeze(now, availability.limitMs),
+      );
+    else
+      deadlines.change(
+        jobs.filter((job) => job.isFrozen),
+        (job) => job.thaw(now),
+      );
+    const next = deadlines.earliest();
+    if (next !== null) this.#alarm.set(next);
+  }
+
   #thaw(job: Job, now: number): void {
-    if (job.frozenAt === null) return;
-    job.thaw(now);
-    this.#time(job);
+    if (!job.isFrozen) return;
+    this.#ledger.deadlines.change([job], () => job.thaw(now));
+    this.#alarm.set(job.deadline);
   }
 
   #requeue(item: Item): void {
@@ -265,7 +289,7 @@ export class Dispatcher {
     item.batch = null;
     item.job.flowedAt = null;
     item.job.request.stream?.restart();
-    if (this.#availability.kind === 'loading') this.#ledger.deadlines.hold([item.job], this.#clock.now());
+    this.#retime([item.job]);
     this.#backlog.pushFront(item);
   }
 
@@ -281,11 +305,21 @@ export class Dispatcher {
     const { deadlines } = this.#ledger;
     for (let job = deadlines.takeExpired(now); job; job = deadlines.takeExpired(now))
       if (job.extend(now)) this.#time(job);
-      else this.#settleRest(job, 'expired', (item) => deadlinePassed(this.#config.model, item));
+      else {
+        const { isFrozen } = job;
+        this.#settleRest(job, 'expired', (item) =>
+          isFrozen ? notLoaded(this.#config.model, now - job.submittedAt) : deadlinePassed(this.#config.model, item),
+        );
+      }
     this.#flights.giveUpWedged(now);
     this.#overload.check(now);
     if (this.#backlog.size > 0) this.#departures.schedule();
     const next = deadlines.earliest();
     if (next !== null) this.#alarm.set(next);
   }
+}
+
+function hashKeyOf(key: string | readonly string[], index: number): number | null {
+  const own = typeof key === 'string' ? key : key[index];
+  return own === undefined ? null : hashKey(own);
 }

@@ -3,6 +3,8 @@ import type { Item } from './job.js';
 
 /** What callers are told, in one place. */
 
+const LOAD_RETRY_SECONDS = 5;
+
 export function workerDied(
   model: string,
   worker: string,
@@ -55,6 +57,18 @@ export function deadlinePassed(model: string, item: Item): SupError {
     timeout_ms: timeoutMs,
     running: item.batch !== null,
   });
+}
+
+/** Its worker was not up in time; the load goes on. */
+export function notLoaded(model: string, waitedMs: number): SupError {
+  return new SupError(
+    'SUP_NOT_READY',
+    `${model} was not loaded within ${Math.round(waitedMs / 100) / 10} s; it still loads`,
+    {
+      model,
+      retry_after_seconds: LOAD_RETRY_SECONDS,
+    },
+  );
 }
 
 export function cancelled(model: string): SupError {

@@ -12,6 +12,8 @@ export interface JobRequest {
   signal: AbortSignal | null;
   /** Where the answer to the one input goes as it comes; the result then has no output. */
   stream?: ChunkStream;
+  /** What `consistent_hash` keeps together: one for all inputs, or one for each; null: nothing is. */
+  key: string | readonly string[] | null;
   /** Called once, within `submit`, when no worker is there to take the job. */
   onWait?: () => void;
 }
@@ -26,9 +28,10 @@ export class Job {
   readonly items: Item[] = [];
   readonly results: JobResult[];
   pending: number;
-  /** Monotonic ms; while `frozenAt` is set it does not come nearer. */
+  /** Monotonic ms; while it waits for a load, the end of that wait. */
   deadline: number;
-  frozenAt: number | null = null;
+  /** What its own deadline had left when it began to wait for a load; null: it does not. */
+  #leftMs: number | null = null;
   /** When a chunk last came or was read; null before the first one. */
   flowedAt: number | null = null;
   /** It is among the running deadlines. */
@@ -60,9 +63,15 @@ export class Job {
     this.resolve(this.results);
   }
 
-  /** The deadline stands still from now on. */
-  freeze(now: number): void {
-    this.frozenAt ??= now;
+  get isFrozen(): boolean {
+    return this.#leftMs !== null;
+  }
+
+  /** Its time stands still from now on, for so long at most. */
+  freeze(now: number, limitMs: number): void {
+    if (this.#leftMs !== null) return;
+    this.#leftMs = this.deadline - now;
+    this.deadline = now + limitMs;
   }
 
   /** A stream's time is counted anew from each sign of life. Whether it has any left. */
@@ -74,9 +83,9 @@ export class Job {
   }
 
   thaw(now: number): void {
-    if (this.frozenAt === null) return;
-    this.deadline += now - this.frozenAt;
-    this.frozenAt = null;
+    if (this.#leftMs === null) return;
+    this.deadline = now + this.#leftMs;
+    this.#leftMs = null;
   }
 }
 
@@ -94,6 +103,8 @@ export class Item {
   evictions = 0;
   /** Known only to those that the quarantine has or had to do with. */
   hash: string | null = null;
+  /** Of its key; null: it has none, or it does not matter. */
+  keyHash: number | null = null;
 
   constructor(
     readonly job: Job,

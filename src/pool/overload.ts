@@ -84,7 +84,7 @@ export class Overload {
     if (!this.#shedding.active) return items;
     const latest = now + this.#limit.fastestMs;
     // Only where the deadline runs: after a cold start it goes on when the batch leaves.
-    const hopeless = (item: Item) => item.job.frozenAt === null && item.job.deadline <= latest;
+    const hopeless = (item: Item) => !item.job.isFrozen && item.job.deadline <= latest;
     if (!items.some(hopeless)) return items;
     return items.filter((item) => {
       if (hopeless(item)) this.#shed(item, now);

@@ -1,10 +1,18 @@
+import type { BalancerName } from '../config/types.js';
 import type { AbortMessage, MoreMessage, PredictMessage } from '../worker/protocol.js';
-import { type Balancer, balancers, type Strategy } from './balancers.js';
+import type { Balancer, Candidate, Situation } from './balancers/balancer.js';
+import { spreadByKey } from './balancers/consistent-hash.js';
+import { Cost } from './balancers/cost.js';
+import { LeastConnections } from './balancers/least-connections.js';
+import { Pace } from './balancers/pace.js';
+import { strategies } from './balancers/strategies.js';
 import type { Item } from './job.js';
 
 /** One ready worker as the dispatcher sees it. */
 export interface Slot {
   readonly worker: string;
+  /** 0-based place in the pool; a replacement takes over its predecessor's. */
+  readonly place: number;
   /** Workers of one domain die together: the process, or the host of the threads. */
   readonly domain: string;
   /** Its model answers with streams: one input a batch. */
@@ -28,12 +36,14 @@ export interface Batch {
 }
 
 /** A worker and what it has in flight. */
-export interface Owner {
+export interface Owner extends Candidate {
   readonly slot: Slot;
   readonly domain: Domain;
   readonly batches: Set<Batch>;
   inputs: number;
   draining: boolean;
+  /** Batches that it may have at once, besides the pool's concurrency: 0 while it is checked, 1 until it has proved itself again. */
+  most: number;
   /** Given up for a prediction that did not return: its death is its own fault. */
   wedged: boolean;
   onIdle: (() => void)[];
@@ -55,15 +65,34 @@ export class Slots {
   readonly #domains = new Map<string, Domain>();
   /** Those that take work. */
   #active: Owner[] = [];
-  #last = -1;
   #reserved = 0;
   concurrency = 1;
-  #pick: Balancer = balancers.least_connections;
+  readonly cost = new Cost();
+  #strategy: BalancerName = 'least_connections';
+  #balancer: Balancer = new LeastConnections();
+  readonly #balancerAlone = new LeastConnections();
   readonly #takes = (owner: Owner): boolean =>
-    owner.batches.size < this.concurrency && !owner.domain.reserved && !owner.domain.solo;
+    owner.batches.size < this.concurrency &&
+    owner.batches.size < owner.most &&
+    !owner.domain.reserved &&
+    !owner.domain.solo;
 
-  set strategy(strategy: Strategy) {
-    this.#pick = balancers[strategy];
+  constructor(private readonly queue: Pick<Situation, 'now' | 'queued' | 'oldest'>) {}
+
+  set strategy(strategy: BalancerName) {
+    if (strategy === this.#strategy) return;
+    this.#strategy = strategy;
+    this.#balancer = strategies[strategy]({ ...this.queue, cost: this.cost, concurrency: () => this.concurrency });
+  }
+
+  /** Each worker gets the inputs of its own keys, by `spread`. */
+  get keyed(): boolean {
+    return this.#strategy === 'consistent_hash';
+  }
+
+  /** When a batch that was held back goes to whoever has room, monotonic ms. */
+  get heldUntil(): number | null {
+    return this.#balancer.heldUntil ?? null;
   }
 
   /** Workers that take work, busy or not. */
@@ -81,7 +110,18 @@ export class Slots {
     if (owner?.slot === slot || owner?.slot.domain === slot.domain) owner.draining = false;
     else {
       const domain = this.#domain(slot.domain);
-      owner = { slot, domain, batches: new Set(), inputs: 0, draining: false, wedged: false, onIdle: [] };
+      owner = {
+        slot,
+        place: slot.place,
+        domain,
+        pace: new Pace(),
+        batches: new Set(),
+        inputs: 0,
+        draining: false,
+        most: Number.POSITIVE_INFINITY,
+        wedged: false,
+        onIdle: [],
+      };
       this.#owners.set(slot.worker, owner);
       domain.owners.add(owner);
     }
@@ -128,13 +168,34 @@ export class Slots {
     this.#releaseIfIdle(owner);
   }
 
-  /** The worker for the next ordinary batch. */
+  /** An answer of this batch is what its worker is judged by. */
+  measure(batch: Batch, now: number): void {
+    const { length } = batch.items;
+    const ms = now - batch.sentAt;
+    this.cost.observe(length, ms);
+    const usual = this.cost.of(length);
+    if (usual !== null && usual > 0) batch.owner.pace.observe(ms / usual, now);
+  }
+
+  /** The worker for the next ordinary batch; null: none has room, or it is better to wait. */
   next(): Owner | null {
     if (this.#active.length === 0) return null;
-    const index = this.#pick(this.#active, this.#last, this.#takes);
-    if (index === -1) return null;
-    this.#last = index;
-    return this.#active[index] as Owner;
+    const index = this.#balancer.pick(this.#active, this.#takes);
+    return index === -1 ? null : (this.#active[index] as Owner);
+  }
+
+  /** How many of the queued inputs this worker takes. */
+  share(owner: Owner, queued: number): number {
+    if (owner.most === 1) return 1;
+    return this.#balancer.share?.(this.#active, owner, queued) ?? Math.ceil(queued / Math.max(1, this.room()));
+  }
+
+  /** These inputs by the workers that their keys belong to, as far as those have room now. */
+  spread(items: readonly Item[], maxSize: number): [Owner, Item[]][] {
+    const active = this.#active;
+    const takes = (index: number) => this.#takes(active[index] as Owner);
+    const batches = spreadByKey(items, active, takes, maxSize);
+    return batches.flatMap((batch, index) => (batch.length > 0 ? [[active[index] as Owner, batch]] : []));
   }
 
   /** Workers that have room for an ordinary batch, those that are idle if any is. */
@@ -151,10 +212,9 @@ export class Slots {
 
   /** A worker whose whole domain is idle, for an input that must run alone. */
   nextAlone(): Owner | null {
-    const index = this.#pick(this.#active, this.#last, (owner) => owner.domain.batches.size === 0);
-    if (index === -1) return null;
-    this.#last = index;
-    return this.#active[index] as Owner;
+    const idle = (owner: Owner) => owner.domain.batches.size === 0 && owner.most > 0;
+    const index = this.#balancerAlone.pick(this.#active, idle);
+    return index === -1 ? null : (this.#active[index] as Owner);
   }
 
   /**

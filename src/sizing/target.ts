@@ -50,6 +50,7 @@ export function askModel(
       priority: 0,
       timeoutMs: null,
       user: null,
+      sticky: null,
       signal: null,
     });
     const [result] = results;

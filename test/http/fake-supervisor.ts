@@ -78,6 +78,7 @@ export function fakeSupervisor(parts: Partial<Supervisor> = {}): FakeSupervisor 
     stream: async (request) => fakeStream(request, [request.input]),
     defaultModel: () => 'intents',
     userHeader: () => 'x-user-id',
+    routingHeader: () => null,
     models: () => [modelStatus('v1', { default: false, share: 0 }), modelStatus('v2')],
     modelWindow: (seconds) => {
       calls.push(`window ${seconds}`);

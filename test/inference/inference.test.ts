@@ -75,6 +75,14 @@ describe('POST /predict', () => {
     });
   });
 
+  it('takes what the worker is chosen by from the header that the model names', async () => {
+    const at = await open({ routingHeader: (model) => (model === 'm' ? 'x-session' : null) });
+    await post(at, '/predict/m', { inputs: 1 }, { 'x-session': 's1' });
+    await post(at, '/predict/m', { inputs: 1 }, { 'x-session': '' });
+    await post(at, '/predict/n', { inputs: 1 }, { 'x-session': 's1' });
+    expect(supervisor.predictions.map(({ sticky }) => sticky)).toEqual(['s1', null, null]);
+  });
+
   it('takes the user from the header that the model names', async () => {
     const asked: string[] = [];
     const at = await open({

@@ -1,11 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type BatchFacts, type BatchLimits, batchSize } from '../../src/policy/batching.js';
+import { type BatchFacts, type BatchLimits, batchSize, isWorthwhile } from '../../src/policy/batching.js';
 
 const facts = (queued: number, more: Partial<BatchFacts> = {}): BatchFacts => ({
   queued,
-  oldestMs: 0,
-  room: 1,
+  share: queued,
   costMs: null,
   ...more,
 });
@@ -23,8 +22,8 @@ describe('batchSize', () => {
   });
 
   it('divides dear work among the workers that have room, and keeps cheap work together', () => {
-    expect(batchSize(facts(8, { room: 3, costMs: 5 }), limits())).toBe(3);
-    expect(batchSize(facts(8, { room: 3, costMs: 0.01 }), limits())).toBe(8);
+    expect(batchSize(facts(8, { share: 3, costMs: 5 }), limits())).toBe(3);
+    expect(batchSize(facts(8, { share: 3, costMs: 0.01 }), limits())).toBe(8);
   });
 
   it('is cut to the largest preferred size that is filled', () => {
@@ -35,23 +34,25 @@ describe('batchSize', () => {
   });
 
   it('fills the smallest preferred size before it spreads over idle workers', () => {
-    expect(batchSize(facts(12, { room: 4, costMs: 50 }), limits({ preferred: [8] }))).toBe(8);
+    expect(batchSize(facts(12, { share: 3, costMs: 50 }), limits({ preferred: [8] }))).toBe(8);
   });
 
   it('waits for a preferred size, or a full batch, only as long as max_delay', () => {
     const preferred = [4, 8];
-    expect(batchSize(facts(3, { oldestMs: 9 }), limits({ preferred, maxDelayMs: 10 }))).toBe(0);
-    expect(batchSize(facts(3, { oldestMs: 10 }), limits({ preferred, maxDelayMs: 10 }))).toBe(3);
-    expect(batchSize(facts(4), limits({ preferred, maxDelayMs: 10 }))).toBe(4);
-    expect(batchSize(facts(31, { oldestMs: 9 }), limits({ maxDelayMs: 10 }))).toBe(0);
-    expect(batchSize(facts(32), limits({ maxDelayMs: 10 }))).toBe(32);
+    const leaves = (queued: number, oldestMs: number, sizes: number[]) =>
+      isWorthwhile({ queued, oldestMs }, limits({ preferred: sizes, maxDelayMs: 10 }));
+    expect(leaves(3, 9, preferred)).toBe(false);
+    expect(leaves(3, 10, preferred)).toBe(true);
+    expect(leaves(4, 0, preferred)).toBe(true);
+    expect(leaves(31, 9, [])).toBe(false);
+    expect(leaves(32, 0, [])).toBe(true);
+    expect(batchSize(facts(3), limits({ preferred }))).toBe(3);
   });
 
-  it('never takes more than there is or may be, leaves nobody beyond max_delay, and cuts to a preferred size where one is filled', () => {
+  it('never takes more than there is or may be, never nothing, and cuts to a preferred size where one is filled', () => {
     const anyFacts = fc.record({
-      queued: fc.integer({ min: 0, max: 200 }),
-      oldestMs: fc.nat(30),
-      room: fc.nat(5),
+      queued: fc.integer({ min: 1, max: 200 }),
+      share: fc.integer({ min: 1, max: 200 }),
       costMs: fc.option(fc.double({ min: 0, max: 100, noNaN: true })),
     });
     const anyLimits = fc
@@ -64,7 +65,7 @@ describe('batchSize', () => {
       fc.property(anyFacts, anyLimits, (given, limits) => {
         const size = batchSize(given, limits);
         expect(size).toBeLessThanOrEqual(Math.min(given.queued, limits.maxSize));
-        if (given.queued > 0 && given.oldestMs >= limits.maxDelayMs) expect(size).toBeGreaterThan(0);
+        expect(size).toBeGreaterThan(0);
         const [smallest] = limits.preferred;
         if (smallest !== undefined && given.queued >= smallest) expect(limits.preferred).toContain(size);
       }),

@@ -223,13 +223,30 @@ describe('deadlines', () => {
     expect(bench.dispatcher.quarantine.list()).toMatchObject([{ strikes: 1, quarantined: false }]);
   });
 
+  it('end with 503 where the load takes longer than a request may wait, and run on from where they were else', async () => {
+    const bench = new Bench();
+    bench.dispatcher.setAvailability({ kind: 'loading', limitMs: 5000 });
+    const early = bench.send(['a']);
+    bench.advance(3000);
+    const late = bench.send(['b']);
+    bench.advance(1999);
+    expect(bench.dispatcher.stats().queued).toBe(2);
+    bench.advance(1);
+    expect(brief(await early)).toEqual(['SUP_NOT_READY']);
+    bench.dispatcher.setAvailability({ kind: 'up' });
+    bench.advance(999);
+    expect(bench.dispatcher.stats().queued).toBe(1);
+    bench.advance(1);
+    expect(brief(await late)).toEqual(['SUP_DEADLINE']);
+  });
+
   it('stand still while a model loads, and go on after that', async () => {
     const bench = new Bench();
-    bench.dispatcher.setAvailability({ kind: 'loading' });
+    bench.dispatcher.setAvailability({ kind: 'loading', limitMs: 300_000 });
     const early = bench.send(['a']);
     bench.advance(5000);
     const late = bench.send(['b']);
-    bench.dispatcher.setAvailability({ kind: 'loading' });
+    bench.dispatcher.setAvailability({ kind: 'loading', limitMs: 300_000 });
     bench.advance(5000);
     bench.dispatcher.setAvailability({ kind: 'up' });
     bench.advance(999);
@@ -242,7 +259,7 @@ describe('deadlines', () => {
     const bench = new Bench();
     const reply = bench.send(['a']);
     bench.advance(900);
-    bench.dispatcher.setAvailability({ kind: 'loading' });
+    bench.dispatcher.setAvailability({ kind: 'loading', limitMs: 300_000 });
     bench.advance(60_000);
     bench.dispatcher.setAvailability({ kind: 'up' });
     bench.advance(99);
@@ -377,4 +394,87 @@ it('drops the reply of a worker to a batch that is another one’s, or over', as
   bench.answer(holder);
   bench.dispatcher.result(holder.worker, forged);
   expect(brief(await reply)).toEqual(['A']);
+});
+
+describe('routing', () => {
+  it('gives each worker the inputs of its own keys, and mixes none', () => {
+    const bench = new Bench({ strategy: 'consistent_hash', batching: { maxSize: 32, maxDelayMs: 0, preferred: [] } });
+    const slots = [1, 2, 3].map((n) => bench.worker(`w/${n}`));
+    const users = Array.from({ length: 30 }, (_, i) => `user-${i}`);
+    // One at a time: nobody is busy, so each goes to the worker that it prefers.
+    const home = new Map<string, FakeSlot>();
+    for (const user of users) {
+      void bench.send([user], { key: user });
+      const slot = slots.find((s) => s.open.size > 0) as FakeSlot;
+      home.set(user, slot);
+      bench.answer(slot);
+    }
+    expect(new Set(home.values()).size).toBe(3);
+    for (const slot of slots) slot.sent.length = 0;
+    for (const user of users.slice(0, 9)) void bench.submit([user], { key: user });
+    bench.turn();
+    while (slots.some((slot) => slot.open.size > 0))
+      for (const slot of slots) if (slot.open.size > 0) bench.answer(slot);
+    const strangers = slots.flatMap((slot) => slot.inputs.flat().filter((user) => home.get(user as string) !== slot));
+    // Only those over the bound of 1.25 times the mean.
+    expect(strangers.length).toBeLessThanOrEqual(3);
+    expect(slots.flatMap((slot) => slot.inputs.flat()).sort()).toEqual(users.slice(0, 9).sort());
+  });
+
+  it('does not let one busy key block the others', () => {
+    const bench = new Bench({ strategy: 'consistent_hash', batching: { maxSize: 1, maxDelayMs: 0, preferred: [] } });
+    const slots = [1, 2].map((n) => bench.worker(`w/${n}`));
+    void bench.send(['first'], { key: 'hot' });
+    const home = slots.find((slot) => slot.open.size > 0) as FakeSlot;
+    const other = slots.find((slot) => slot !== home) as FakeSlot;
+    for (let i = 0; i < 3; i++) void bench.submit([`hot ${i}`], { key: 'hot' });
+    bench.turn();
+    // ceil(1.25 × 4 / 2) = 3 belong to the busy one; what is over the bound does not wait.
+    expect(other.inputs).toEqual([['hot 2']]);
+    bench.answer(other);
+    bench.answer(other);
+    expect(other.inputs).toEqual([['hot 2'], ['hot 1']]);
+    void bench.send(['plain']);
+    expect(other.inputs[2]).toEqual(['plain']);
+    bench.answer(home);
+    expect(home.inputs[1]).toEqual(['hot 0']);
+  });
+
+  it('spreads a request over the keys of its inputs', () => {
+    const bench = new Bench({ strategy: 'consistent_hash' });
+    const slots = [1, 2].map((n) => bench.worker(`w/${n}`));
+    void bench.send(['a', 'b', 'c', 'd'], { key: ['1', '2', '3', '4'] });
+    for (const slot of slots) expect(slot.sent).toHaveLength(1);
+    void bench.send(['a', 'b', 'c', 'd'], { key: ['1', '2', '3', '4'] });
+    const before = slots.map((slot) => slot.inputs[0]);
+    for (const slot of slots) bench.answer(slot);
+    expect(slots.map((slot) => slot.inputs[1])).toEqual(before);
+  });
+
+  it('keeps work for a fast worker that is busy, and gives it to the slow one when that is over', () => {
+    const bench = new Bench({
+      strategy: 'least_response_time',
+      batching: { maxSize: 1, maxDelayMs: 0, preferred: [] },
+    });
+    const [fast, slow] = [bench.worker('w/1'), bench.worker('w/2')];
+    const run = (ms: number, slot: FakeSlot) => {
+      bench.advance(ms);
+      bench.answer(slot);
+    };
+    for (let i = 0; i < 20; i++) {
+      void bench.submit(['x']);
+      void bench.send(['y']);
+      if (fast.open.size > 0) run(10, fast);
+      if (slow.open.size > 0) run(90, slow);
+      while (fast.open.size > 0) run(10, fast);
+    }
+    const before = slow.sent.length;
+    expect(before).toBeLessThan(8);
+    void bench.submit(['a']);
+    void bench.send(['b']);
+    expect([fast.open.size, slow.open.size, bench.dispatcher.stats().queued]).toEqual([1, 0, 1]);
+    // The fast one hangs: what waits for it waits no longer than the slow one would have taken.
+    bench.advance(400);
+    expect(slow.sent.length).toBe(before + 1);
+  });
 });

@@ -27,6 +27,7 @@ export class FakeSlot implements Slot {
   constructor(
     readonly worker: string,
     readonly domain = worker,
+    readonly place = Number(worker.split('/').at(-1)) - 1,
   ) {}
 
   send(message: PredictMessage | AbortMessage | MoreMessage): void {
@@ -85,10 +86,16 @@ export class Bench {
 
   submit(
     inputs: unknown[],
-    options: { priority?: number; timeoutMs?: number; signal?: AbortSignal; onWait?: () => void } = {},
+    options: {
+      priority?: number;
+      timeoutMs?: number;
+      signal?: AbortSignal;
+      onWait?: () => void;
+      key?: string | string[];
+    } = {},
   ): Promise<JobResult[]> {
-    const { priority = 0, timeoutMs = null, signal = null, onWait } = options;
-    return this.dispatcher.submit({ inputs, priority, timeoutMs, signal, ...(onWait ? { onWait } : {}) });
+    const { priority = 0, timeoutMs = null, signal = null, key = null, onWait } = options;
+    return this.dispatcher.submit({ inputs, priority, timeoutMs, signal, key, ...(onWait ? { onWait } : {}) });
   }
 
   /** As `submit`, and the turn ends. */

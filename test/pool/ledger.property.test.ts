@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { BALANCERS } from '../../src/config/model-schema.js';
+import type { BalancerName } from '../../src/config/types.js';
 import type { JobResult } from '../../src/pool/dispatcher.js';
 import type { AbortMessage, PredictMessage } from '../../src/worker/protocol.js';
 import { Bench, FakeSlot } from './fake-slots.js';
@@ -37,7 +39,7 @@ class Witness extends FakeSlot {
 
 /** The dispatcher, its workers and its clients, and what must hold at every moment. */
 class World {
-  readonly bench = new Bench({ concurrency: CONCURRENCY, queueMax: 40 });
+  readonly bench: Bench;
   readonly trails = new Map<string, Trail>();
   readonly slots: Witness[] = [];
   readonly past: { worker: string; message: PredictMessage }[] = [];
@@ -46,6 +48,10 @@ class World {
   readonly #firstRuns = new Map<number, number>();
   #inputs = 0;
   #workers = 0;
+
+  constructor(private readonly strategy: BalancerName) {
+    this.bench = new Bench({ concurrency: CONCURRENCY, queueMax: 40, strategy });
+  }
 
   check(slot: Witness, { inputs }: PredictMessage): void {
     expect(slot.gone || slot.draining).toBe(false);
@@ -66,6 +72,8 @@ class World {
 
   /** First come first served within a priority. */
   #checkOrder(input: string, { priority }: Trail): void {
+    // A key waits for its own worker; others pass it.
+    if (this.strategy === 'consistent_hash') return;
     const number = Number(input);
     expect(number).toBeGreaterThan(this.#firstRuns.get(priority) ?? 0);
     this.#firstRuns.set(priority, number);
@@ -80,7 +88,8 @@ class World {
     this.clients.push(client);
     const inputs = Array.from({ length: count }, () => String(++this.#inputs));
     for (const input of inputs) this.trails.set(input, { priority, runs: 0, marked: false, results: [] });
-    const reply = this.bench.submit(inputs, { priority, timeoutMs, signal: client.signal });
+    const key = `user-${this.#inputs % 5}`;
+    const reply = this.bench.submit(inputs, { priority, timeoutMs, signal: client.signal, key });
     this.settled.push(
       reply.then((results) => {
         expect(results.length).toBe(count);
@@ -161,6 +170,9 @@ const action = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('load'), n: fc.nat(1), m: fc.constant(0) }) },
 );
 
+// Half of the runs with the default.
+const strategy = fc.oneof(fc.constant('least_connections' as const), fc.constantFrom(...BALANCERS));
+
 const nth = <T>(list: readonly T[], n: number): T | undefined => list[n % Math.max(1, list.length)];
 
 const ACTS: Record<string, (world: World, n: number, m: number) => unknown> = {
@@ -187,13 +199,14 @@ const ACTS: Record<string, (world: World, n: number, m: number) => unknown> = {
     const past = nth(world.past, n);
     if (past) world.reply(past.worker, past.message);
   },
-  load: (world, n) => world.bench.dispatcher.setAvailability({ kind: n === 0 ? 'loading' : 'up' }),
+  load: (world, n) =>
+    world.bench.dispatcher.setAvailability(n === 0 ? { kind: 'loading', limitMs: 50 } : { kind: 'up' }),
 };
 
 it('every input settles exactly once, whatever happens to its client, its deadline and its workers', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(action, { minLength: 20, maxLength: 120 }), async (actions) => {
-      const world = new World();
+    fc.asyncProperty(strategy, fc.array(action, { minLength: 20, maxLength: 120 }), async (balancer, actions) => {
+      const world = new World(balancer);
       world.add('p1');
       for (const { do: what, n, m } of actions) ACTS[what]?.(world, n, m);
       await world.finish();

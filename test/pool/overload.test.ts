@@ -182,7 +182,7 @@ describe('overload', () => {
   it('is not what a cold start makes', async () => {
     const crowd = new Crowd();
     crowd.bench.dispatcher.remove('w/1', 'draining');
-    crowd.bench.dispatcher.setAvailability({ kind: 'loading' });
+    crowd.bench.dispatcher.setAvailability({ kind: 'loading', limitMs: 300_000 });
     crowd.come(20, 20_000);
     crowd.bench.dispatcher.setAvailability({ kind: 'up' });
     crowd.bench.dispatcher.add(new TimedSlot('w/2', crowd.bench, () => SERVICE_MS));

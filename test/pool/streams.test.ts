@@ -15,7 +15,7 @@ class StreamBench extends Bench {
     options.signal?.addEventListener('abort', () => controller.abort());
     const stream = new ChunkStream(() => controller.abort());
     const done = this.dispatcher
-      .submit({ inputs: [input], priority, timeoutMs, signal: controller.signal, stream })
+      .submit({ inputs: [input], priority, timeoutMs, signal: controller.signal, key: null, stream })
       .then((results) => {
         stream.end(results[0] as JobResult);
         return brief(results);
