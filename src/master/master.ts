@@ -179,8 +179,10 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     apply: (file, options) => refuseWhenEnding().apply(file, options),
     act: (verb, target) => refuseWhenEnding().act(verb, target),
     scale: (target, size) => refuseWhenEnding().scale(target, size),
-    describe: (target) =>
-      selectTargets(registry.apps, target).flatMap((s) => describe(s, registry, decisions, resources)),
+    describe: (target) => {
+      const models = runtime.status();
+      return selectTargets(registry.apps, target).flatMap((s) => describe(s, registry, decisions, resources, models));
+    },
     models: () => runtime.status(),
     decisions: (filter) => decisions.list(filter),
     logs: (target, options) => logs.tail(target, options),
