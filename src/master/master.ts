@@ -123,7 +123,7 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
   });
   const predictions = new Predictions(registry, clock, runtime);
   const modelHistory = new ModelHistory(clock.now());
-  const seeModels = (now: number) => modelHistory.tick(runtime.status(), now);
+  const seeModels = (now: number) => modelHistory.tick(runtime.counts(), now);
   const observation = new Observation({
     clock,
     home: home.dir,
