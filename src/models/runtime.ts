@@ -4,6 +4,7 @@ import type { Clock } from '../clock.js';
 import { type Config, STANDARD_BOX } from '../config/schema.js';
 import { messageOf, SupError } from '../errors.js';
 import type { ModelStatus } from '../master/model-status.js';
+import type { ModelCounts } from '../metrics/model-history.js';
 import type { PolicyDecision } from '../policy/decision.js';
 import type { LoadCause, Sizes } from '../policy/load.js';
 import type { PressureLevel } from '../policy/pressure.js';
@@ -13,7 +14,7 @@ import { Idle } from './idle.js';
 import { Loads } from './loads.js';
 import { MemoryLedger } from './memory-ledger.js';
 import { type LearnedModel, Model } from './model.js';
-import { modelStatus, stateOf } from './status.js';
+import { modelCounts, modelStatus, stateOf } from './status.js';
 
 export type ModelSettings = Pick<Config, 'models' | 'unloading'>;
 
@@ -108,6 +109,11 @@ export class ModelRuntime {
   status(): ModelStatus[] {
     const { clock } = this.deps;
     return this.models().map((model) => modelStatus(model, this.#loads, this.#idle, clock.now(), clock.wall()));
+  }
+
+  counts(): ModelCounts[] {
+    const wall = this.deps.clock.wall();
+    return this.models().map((model) => modelCounts(model, wall));
   }
 
   /** Why no request is taken now; null while there is no such reason. */
