@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import type { Clock } from '../clock.js';
 import type { Config } from '../config/schema.js';
 import { SupError } from '../errors.js';
+import { ModelHistory, type ModelWindow } from '../metrics/model-history.js';
 import type { LearnedModel } from '../models/model.js';
 import { ModelRuntime } from '../models/runtime.js';
 import { Hooks } from '../monitor/hooks.js';
@@ -27,7 +28,7 @@ export interface CoreOptions {
 }
 
 /** Compiled worker programs stand beside the compiled sources. */
-const WORKERS_DIR = fileURLToPath(new URL('../../workers', import.meta.url));
+export const WORKERS_DIR = fileURLToPath(new URL('../../workers', import.meta.url));
 
 /** Apps, their workers and what is decided about them: what a master has in common with a pool in somebody's program. Wiring only. */
 export class Core {
@@ -39,8 +40,12 @@ export class Core {
   readonly registry: Registry;
   readonly predictions: Predictions;
   readonly observation: Observation;
+  readonly #clock: Clock;
+  readonly #modelHistory: ModelHistory;
 
   constructor({ clock, home, logsDir, pins, learned, learn, warn }: CoreOptions) {
+    this.#clock = clock;
+    this.#modelHistory = new ModelHistory(clock.now());
     const guard = new Guard(home);
     const decisions = new DecisionLog(clock);
     const events = new EventHub(clock, decisions);
@@ -99,7 +104,10 @@ export class Core {
       decisions,
       hooks,
       warn,
-      sampled: (at) => runtime.sampled(at),
+      sampled: (at) => {
+        runtime.sampled(at);
+        this.#seeModels(at);
+      },
       evict: (pool, reason) => runtime.evict(pool, reason),
     });
     this.guard = guard;
@@ -116,6 +124,18 @@ export class Core {
   configure(config: Config): void {
     this.observation.configure(config);
     this.runtime.configure(config);
+  }
+
+  /** How the models did in the last seconds. */
+  modelWindow(seconds: number): ModelWindow {
+    const now = this.#clock.now();
+    // Up to now, and not to the last tick only.
+    this.#seeModels(now);
+    return this.#modelHistory.over(seconds, now);
+  }
+
+  #seeModels(now: number): void {
+    this.#modelHistory.tick(this.runtime.counts(), now);
   }
 
   /** Drains and stops all apps for good; nothing is decided any more, and no timer is left that would keep a program alive. */

@@ -3,7 +3,7 @@ import { loadOrCreateToken } from '../control/auth.js';
 import { SupError } from '../errors.js';
 import { Acts } from './acts.js';
 import { Configs } from './configs.js';
-import { Core } from './core.js';
+import { Core, WORKERS_DIR } from './core.js';
 import { describe } from './describe.js';
 import { healthOf } from './health.js';
 import { type Home, prepareHome } from './home.js';
@@ -12,6 +12,7 @@ import { Listeners } from './listeners.js';
 import { type Lock, takeLock } from './lock.js';
 import { openMasterLog } from './log.js';
 import { LogReader } from './log-reader.js';
+import { ModelMetadataReader } from './model-metadata.js';
 import { Plugins } from './plugins.js';
 import type { Registry } from './registry.js';
 import { LearnedFile, StateFile } from './state-file.js';
@@ -69,6 +70,26 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
   const { decisions, events, hooks, runtime, registry, predictions, observation } = core;
   const plugins = new Plugins(hooks, warn, { clock, info: (text) => log.info(text) });
   decisions.onDecision((d) => log.info({ policy: d.policy, ...d.numbers }, `${d.subject}: ${d.action}: ${d.reason}`));
+  const metadata = new ModelMetadataReader({
+    registry,
+    clock,
+    warn,
+    home: home.dir,
+    workersDir: WORKERS_DIR,
+    groups: core.guard,
+    wake: ({ app }, version) => {
+      const pool = app.pools.get(version);
+      const model = pool && runtime.of(app, pool);
+      if (!model) return false;
+      runtime.wake(model);
+      return runtime.isLoading(model);
+    },
+  });
+  events.on((event) => {
+    if (event.type !== 'worker' || event.state !== 'ready') return;
+    const entry = registry.get(event.app);
+    if (entry) metadata.noticed(entry);
+  });
   const { resources } = observation;
   const logs = new LogReader(registry);
   const configs = new Configs(() => new Set(registry.entries.map((entry) => entry.file)));
@@ -132,8 +153,10 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     apply: (file, options) => refuseWhenEnding().apply(file, options),
     act: (verb, target) => refuseWhenEnding().act(verb, target),
     scale: (target, size) => refuseWhenEnding().scale(target, size),
-    describe: (target) =>
-      selectTargets(registry.apps, target).flatMap((s) => describe(s, registry, decisions, resources)),
+    describe: (target) => {
+      const models = runtime.status();
+      return selectTargets(registry.apps, target).flatMap((s) => describe(s, registry, decisions, resources, models));
+    },
     models: () => runtime.status(),
     decisions: (filter) => decisions.list(filter),
     logs: (target, options) => logs.tail(target, options),
@@ -141,9 +164,12 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     onEvent: (listener) => events.on(listener),
     predict: (request: PredictRequest) => predictions.predict(request),
     stream: (request) => predictions.stream(request),
+    versionFor: (model, version, user) => predictions.versionFor(model, version, user),
+    modelMetadata: (model, version, options) => metadata.of(model, version, options),
     defaultModel: () => predictions.nameOfDefault(),
     userHeader: (model) => predictions.userHeader(model),
     routingHeader: (model) => predictions.routingHeader(model),
+    modelWindow: (seconds) => core.modelWindow(seconds),
     resources: () => resources.report(),
     memory: () => resources.memory(),
     cleanup: () => resources.cleanUp(),

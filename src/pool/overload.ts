@@ -73,7 +73,7 @@ export class Overload {
     const { clock, backlog, slots } = this.deps;
     const now = clock.now();
     this.check(now);
-    const tooMany = Math.ceil(this.#admitted() + inputs - this.#limit.value);
+    const tooMany = Math.ceil(this.#admitted() + inputs - this.#most());
     if (tooMany <= 0 || (backlog.size === 0 && slots.room() > 0)) return null;
     const displaced = backlog.displace(Math.min(tooMany, inputs), priority, now);
     if (displaced.length === 0) return this.#refuse(inputs, now);
@@ -106,6 +106,11 @@ export class Overload {
     this.#end(this.#shedding.ended(now));
     const { dueAt } = this.#shedding;
     if (dueAt !== null && dueAt > now) this.deps.alarm.set(dueAt);
+  }
+
+  /** Never less than what the workers have and as much again: with less they would wait for work, or get it in smaller batches. */
+  #most(): number {
+    return Math.max(this.#limit.value, 2 * this.deps.flights.inputs + 1);
   }
 
   #admitted(): number {
