@@ -48,40 +48,55 @@ export type ModelPoolOptions = CommonPoolOptions &
 const BOX_KEYS = ['limits', 'sensing', 'pressure', 'cpu', 'models', 'unloading'] as const;
 /** Keys of an app that say nothing about a model in a program. */
 const NOT_HERE: readonly string[] = ['kind', 'namespace', 'log', 'script', 'handler', 'command'];
-const SHOWN = 'createModelPool';
+
+type Refuse = (path: string[], message: string) => void;
 
 /** @throws SupError SUP_CONFIG_INVALID that names every key that is wrong */
 export function readPoolOptions(options: ModelPoolOptions): Loaded {
-  const { box = {}, dir = process.cwd(), log: _log, ...rest } = options as Record<string, unknown> & CommonPoolOptions;
+  const { box = {}, dir = process.cwd(), log = null, ...rest }: Record<string, unknown> = { ...options };
   const problems: { path: string[]; message: string }[] = [];
-  const refuse = (path: string[], message: string) => problems.push({ path, message });
+  const refuse: Refuse = (path, message) => problems.push({ path, message });
+  if (typeof dir !== 'string') refuse(['top', 'dir'], 'must be the path of a folder');
+  if (log !== null && typeof log !== 'function') refuse(['top', 'log'], 'must be a function or null');
   const several = rest.models !== undefined;
-  const { models, default_model: defaultModel, name, ...own } = rest;
-  let apps: Record<string, unknown>;
-  if (several) {
-    if (!isMap(models)) refuse(['apps'], 'must be a map of names to models');
-    apps = isMap(models) ? models : {};
-    for (const key of name === undefined ? Object.keys(own) : ['name', ...Object.keys(own)])
-      if (own[key] !== undefined || key === 'name')
-        refuse(['top', key], 'stands beside `models`: write it in one of them');
-  } else apps = { [typeof name === 'string' ? name : 'model']: own };
-  if (!several && name !== undefined && typeof name !== 'string') refuse(['top', 'name'], 'must be text');
-  if (several && Object.keys(apps).length === 0) refuse(['apps'], 'holds no model');
-  for (const key of Object.keys(box))
-    if (!(BOX_KEYS as readonly string[]).includes(key))
-      refuse(['top', 'box', key], `unknown key; there are ${BOX_KEYS.join(', ')}`);
-  const known = Object.fromEntries(BOX_KEYS.map((key) => [key, (box as Record<string, unknown>)[key]]));
-  return configFromObject(
-    {
-      ...known,
-      ...(defaultModel !== undefined && { inference: { default_model: defaultModel } }),
-      apps: Object.fromEntries(Object.entries(apps).map(([model, keys]) => [model, asApp(model, keys, refuse)])),
-    },
-    { shown: SHOWN, dir, keyOf: (path) => keyOf(path, several), problems },
-  );
+  const { default_model: defaultModel, ...models } = rest;
+  const apps = several ? severalModels(models, refuse) : oneModel(models, refuse);
+  const value = {
+    ...boxKeys(box, refuse),
+    ...(defaultModel !== undefined && { inference: { default_model: defaultModel } }),
+    apps: Object.fromEntries(Object.entries(apps).map(([name, keys]) => [name, asApp(name, keys, refuse)])),
+  };
+  const base = typeof dir === 'string' ? dir : process.cwd();
+  return configFromObject(value, { shown: 'createModelPool', dir: base, keyOf: (at) => keyOf(at, several), problems });
 }
 
-function asApp(name: string, keys: unknown, refuse: (path: string[], message: string) => void): unknown {
+function oneModel({ name = 'model', ...keys }: Record<string, unknown>, refuse: Refuse): Record<string, unknown> {
+  if (typeof name === 'string') return { [name]: keys };
+  refuse(['top', 'name'], 'must be text');
+  return { model: keys };
+}
+
+function severalModels({ models, ...others }: Record<string, unknown>, refuse: Refuse): Record<string, unknown> {
+  for (const [key, value] of Object.entries(others))
+    if (value !== undefined) refuse(['top', key], 'stands beside `models`: write it in one of them');
+  const apps = isMap(models) ? models : {};
+  if (!isMap(models)) refuse(['apps'], 'must be a map of names to models');
+  else if (Object.keys(models).length === 0) refuse(['apps'], 'holds no model');
+  return apps;
+}
+
+function boxKeys(box: unknown, refuse: Refuse): Record<string, unknown> {
+  if (!isMap(box)) {
+    refuse(['top', 'box'], 'must be a map of keys');
+    return {};
+  }
+  const known: readonly string[] = BOX_KEYS;
+  for (const key of Object.keys(box))
+    if (!known.includes(key)) refuse(['top', 'box', key], `unknown key; there are ${known.join(', ')}`);
+  return Object.fromEntries(known.map((key) => [key, box[key]]));
+}
+
+function asApp(name: string, keys: unknown, refuse: Refuse): unknown {
   if (!isMap(keys)) {
     refuse(['apps', name], 'must be a map of keys, such as { module: "model.mjs" }');
     return undefined;
@@ -96,7 +111,8 @@ function asApp(name: string, keys: unknown, refuse: (path: string[], message: st
       return fileURLToPath(module);
     } catch (error) {
       refuse(['apps', name, ...at], (error as Error).message);
-      return undefined;
+      // A text, since something was written.
+      return String(module);
     }
   };
   const versions =
