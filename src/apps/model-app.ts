@@ -4,7 +4,7 @@ import { servedVersions } from '../config/versions.js';
 import { SupError } from '../errors.js';
 import { Dispatcher, type DispatcherConfig } from '../pool/dispatcher.js';
 import type { PoolEvents } from '../pool/pool.js';
-import type { Work } from '../pool/work.js';
+import type { Service, Work } from '../pool/work.js';
 import { processBackend } from '../worker/backends/process.js';
 import { threadBackend } from '../worker/backends/thread.js';
 import type { ModelInfo } from '../worker/protocol.js';
@@ -143,6 +143,7 @@ function modelWork(
         onLoaded(message.info);
         if (message.info.streams) streaming.add(worker);
         else streaming.delete(worker);
+        onLoaded(message.info);
       }
       if (message.type !== 'result') return;
       worker.requests += message.outcomes.length;
@@ -155,6 +156,29 @@ function modelWork(
       return { arrivals: requests, completed, busyMs: computeMs };
     },
     busyUntil: (worker) => dispatcher.latestDeadline(worker.id),
+    service: modelService(dispatcher, config),
+  };
+}
+
+function modelService(dispatcher: Dispatcher, config: () => ModelAppConfig): Service {
+  return {
+    get config() {
+      return config().health;
+    },
+    get maxDelayMs() {
+      return config().batching.maxDelayMs;
+    },
+    get comparable() {
+      // Keys differ in what they ask for.
+      return config().routing.strategy !== 'consistent_hash';
+    },
+    get usualMs() {
+      return dispatcher.usualMs;
+    },
+    pace: (worker) => dispatcher.pace(worker.id),
+    suspend: (worker) => dispatcher.remove(worker.id, 'draining'),
+    limit: (worker, batches) => dispatcher.limit(worker.id, batches),
+    movement: () => dispatcher.movement(),
   };
 }
 

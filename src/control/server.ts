@@ -12,6 +12,7 @@ import type { Supervisor } from '../master/supervisor.js';
 import { tokenGate } from './auth.js';
 import { actRoutes } from './routes/acts.js';
 import { appRoutes } from './routes/apps.js';
+import { autoscalerRoutes } from './routes/autoscaler.js';
 import { decisionRoutes } from './routes/decisions.js';
 import { logRoutes } from './routes/logs.js';
 import { masterRoutes } from './routes/master.js';
@@ -66,6 +67,8 @@ function controlApp(options: ControlOptions, gate: Gate | null): HttpApp {
   logRoutes(http, supervisor);
   decisionRoutes(http, supervisor);
   resourceRoutes(http.app, supervisor);
+  // Its own gate has been asked before, or the mode of the socket is the guard.
+  autoscalerRoutes(http.app, supervisor, null);
   return http;
 }
 

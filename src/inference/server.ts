@@ -1,6 +1,7 @@
 /** The inference server: predictions and a health check for load balancers, on its own listener so that it can be public alone. */
 import type { IncomingMessage } from 'node:http';
 import { tokenGate } from '../control/auth.js';
+import { autoscalerRoutes } from '../control/routes/autoscaler.js';
 import { createHttpApp } from '../http/app.js';
 import { type Gate, hostGuard } from '../http/host-guard.js';
 import { type ListeningServer, listenTcp } from '../http/listen.js';
@@ -28,10 +29,12 @@ const CLOSE_GRACE_MS = 30_000;
 /** @throws SupError SUP_PORT_IN_USE */
 export async function listenInference(options: InferenceOptions): Promise<ListeningServer> {
   const { supervisor, host, port, maxBodyBytes, onError = reportToStderr } = options;
-  const http = createHttpApp({ gate: gateOf(options), maxBodyBytes, onError });
+  const auth = tokenGate(options.token);
+  const http = createHttpApp({ gate: gateOf(options, auth), maxBodyBytes, onError });
   predictRoutes(http.app, supervisor);
-  // With `auth: token` the gate has asked for it already.
-  const guard = options.auth === 'none' ? tokenGate(options.token) : null;
+  // Whoever may ask for predictions may not change models by that: this needs the token whatever `auth` says.
+  const guard = options.auth === 'none' ? auth : null;
+  autoscalerRoutes(http.app, supervisor, guard);
   openInferenceRoutes(http.app, { supervisor, guard });
   http.app.route({
     method: ['GET', 'HEAD'],
@@ -47,10 +50,9 @@ export async function listenInference(options: InferenceOptions): Promise<Listen
   return { address, close: () => http.close(options.closeGraceMs ?? CLOSE_GRACE_MS) };
 }
 
-function gateOf(options: InferenceOptions): Gate {
+function gateOf(options: InferenceOptions, auth: Gate): Gate {
   const hosts = hostGuard(options);
   if (options.auth === 'none') return hosts;
-  const auth = tokenGate(options.token);
   return (request) => hosts(request) ?? (isHealth(request) ? null : auth(request));
 }
 

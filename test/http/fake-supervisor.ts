@@ -12,6 +12,7 @@ import type {
   Supervisor,
   SupervisorEvent,
 } from '../../src/master/supervisor.js';
+import { modelStatus, modelWindow } from '../support/model-reports.js';
 import { cleanupReport, memoryReport, resourceReport } from '../support/reports.js';
 
 export interface FakeSupervisor extends Supervisor {
@@ -40,7 +41,10 @@ export function fakeSupervisor(parts: Partial<Supervisor> = {}): FakeSupervisor 
     version: '1.2.3',
     startedAt: '2026-01-01T00:00:00.000Z',
     home: '/nowhere',
-    health: () => ({ ok: true, apps: [{ name: 'web', version: null, state: 'online', ready: 2, desired: 2 }] }),
+    health: () => ({
+      ok: true,
+      apps: [{ name: 'web', version: null, state: 'online', stalled: null, ready: 2, desired: 2 }],
+    }),
     list: () => [row('web')],
     apply: (file, options) => note('apply', file, options ?? {}),
     act: (verb, target) => note('act', verb, target),
@@ -76,13 +80,17 @@ export function fakeSupervisor(parts: Partial<Supervisor> = {}): FakeSupervisor 
         timing: { queue_ms: 1, compute_ms: 2, total_ms: 3 },
       };
     },
-    models: () => [modelStatus()],
+    stream: async (request) => fakeStream(request, [request.input]),
     versionFor: (_model, version) => version ?? 'v1',
     modelMetadata: async (model, version) => modelMetadata({ name: model, version: version ?? 'v1' }),
-    stream: async (request) => fakeStream(request, [request.input]),
     defaultModel: () => 'intents',
     userHeader: () => 'x-user-id',
     routingHeader: () => null,
+    models: () => [modelStatus('v1', { default: false, share: 0 }), modelStatus('v2')],
+    modelWindow: (seconds) => {
+      calls.push(`window ${seconds}`);
+      return modelWindow({ window_seconds: seconds, observed_seconds: seconds });
+    },
     resources: () => resourceReport(),
     memory: () => memoryReport(),
     cleanup: async () => {
@@ -152,7 +160,7 @@ export function row(name: string): AppRow {
   };
 }
 
-export function modelStatus(parts: Partial<ModelStatus> = {}): ModelStatus {
+export function intentsStatus(parts: Partial<ModelStatus> = {}): ModelStatus {
   return {
     name: 'intents',
     version: 'v1',
@@ -221,6 +229,7 @@ function detail(name: string): AppDetail {
     recycle: {},
     restart: {},
     stop: {},
+    model: null,
     sizing: null,
     resources: [],
     decisions: [],

@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { SupError } from '../../../src/errors.js';
 import type { ModelState, ModelStatus } from '../../../src/master/supervisor.js';
-import { modelStatus, report } from '../../http/fake-supervisor.js';
+import { intentsStatus, report } from '../../http/fake-supervisor.js';
 import { misfits } from './spec-fields.js';
 import { serve } from './support.js';
 
 const token = { authorization: 'Bearer the-right-token' };
-const models = (...statuses: Partial<ModelStatus>[]) => ({ models: () => statuses.map((parts) => modelStatus(parts)) });
+const models = (...statuses: Partial<ModelStatus>[]) => ({
+  models: () => statuses.map((parts) => intentsStatus(parts)),
+});
 const idle = { active: 0, loading: 0, target: 0, min: 0, max: 2 };
 const two = models(
   { version: 'v1', default: false },
@@ -218,7 +220,7 @@ describe('loading and unloading', () => {
 
 describe('statistics', () => {
   const inputs = {
-    ...modelStatus().inputs,
+    ...intentsStatus().inputs,
     ...{ requests: 20, succeeded: 10, model_errors: 4, expired: 3, refused: 2, lost: 1 },
     ...{ batches: 5, compute_ms: 12.5, queue_ms: 0.25 },
   };
