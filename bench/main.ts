@@ -9,9 +9,11 @@ import { UsageError } from './support/usage.js';
 
 const BENCHES: Record<string, () => Promise<BenchModule>> = {
   adaptive: () => import('./adaptive.js'),
+  balancers: () => import('./balancers.js'),
   breach: () => import('./breach.js'),
   http: () => import('./http.js'),
   overhead: () => import('./overhead.js'),
+  overload: () => import('./overload.js'),
   predict: () => import('./predict.js'),
   processes: () => import('./processes.js'),
   reload: () => import('./reload.js'),

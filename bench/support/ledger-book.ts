@@ -8,6 +8,7 @@ interface Page {
   readonly phase: string;
   sent: number;
   ok: number;
+  good: number;
   typedErrors: number;
   duplicated: number;
   readonly lost: Record<string, number>;
@@ -20,6 +21,7 @@ export interface Sent {
   readonly page: Page;
   /** When it was due; latency counts from here. */
   readonly dueAt: number;
+  readonly goodWithinMs: number;
 }
 
 /** Every request is written down when it is sent, and crossed out once: by the answer that carries its id, or by how it was lost. */
@@ -38,8 +40,8 @@ export class Ledger {
     return this.#open.size;
   }
 
-  send(load: string, dueAt: number): Sent {
-    const sent: Sent = { id: String(++this.#count), page: this.#page(load), dueAt };
+  send(load: string, dueAt: number, goodWithinMs = Number.POSITIVE_INFINITY): Sent {
+    const sent: Sent = { id: String(++this.#count), page: this.#page(load), dueAt, goodWithinMs };
     sent.page.sent++;
     this.#open.add(sent.id);
     return sent;
@@ -58,8 +60,11 @@ export class Ledger {
       page.duplicated++;
       return;
     }
-    if (outcome === 'ok') page.ok++;
-    else page.typedErrors++;
+    if (outcome !== 'ok') page.typedErrors++;
+    else {
+      page.ok++;
+      if (now - sent.dueAt <= sent.goodWithinMs) page.good++;
+    }
     page.latenciesMs.push(now - sent.dueAt);
   }
 
@@ -76,6 +81,7 @@ export class Ledger {
         this.#phases.filter(({ name }) => name === page.phase).reduce((sum, { from, to }) => sum + to - from, 0),
       ),
       p50Ms: rounded(quantile(latenciesMs, 0.5)),
+      p95Ms: rounded(quantile(latenciesMs, 0.95)),
       p99Ms: rounded(quantile(latenciesMs, 0.99)),
       maxMs: rounded(quantile(latenciesMs, 1)),
     }));
@@ -95,7 +101,7 @@ export class Ledger {
     const key = `${load}\n${phase}`;
     let page = this.#pages.get(key);
     if (!page) {
-      page = { load, phase, sent: 0, ok: 0, typedErrors: 0, duplicated: 0, lost: {}, latenciesMs: [] };
+      page = { load, phase, sent: 0, ok: 0, good: 0, typedErrors: 0, duplicated: 0, lost: {}, latenciesMs: [] };
       this.#pages.set(key, page);
     }
     return page;

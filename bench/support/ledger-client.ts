@@ -8,7 +8,7 @@ import { Ledger, type Outcome, type Sent } from './ledger-book.js';
 import type { ClosedLoad, FromLedger, Load, OpenLoad, ToLedger } from './ledger-protocol.js';
 
 const TICK_MS = 1;
-/** More would be this process's own collapse. What is due beyond it is sent later, and its latency counts from when it was due. */
+/** More would be this process's own collapse, unless a load knows better. What is due beyond it is sent later, and its latency counts from when it was due. */
 const MAX_OPEN = 1000;
 const STOP_SLACK_MS = 1000;
 
@@ -61,13 +61,14 @@ async function sendInTurn(port: number, load: ClosedLoad, agent: http.Agent, sig
 
 function sendAtRate(port: number, load: OpenLoad, signal: AbortSignal): void {
   const agent = newAgent(true, Number.POSITIVE_INFINITY);
+  const maxOpen = load.maxOpen ?? MAX_OPEN;
   const startedAt = performance.now();
   let sent = 0;
   const tick = setInterval(() => {
     const due = Math.floor(((performance.now() - startedAt) * load.perSecond) / 1000);
-    for (; sent < due && book.openRequests < MAX_OPEN; sent++) {
+    for (; sent < due && book.openRequests < maxOpen; sent++) {
       const dueAt = startedAt + ((sent + 1) * 1000) / load.perSecond;
-      void send(port, load.path, agent, book.send(load.name, dueAt));
+      void send(port, load.path, agent, book.send(load.name, dueAt, load.goodWithinMs), load.predicts);
     }
   }, TICK_MS);
   signal.addEventListener('abort', () => clearInterval(tick), { once: true });

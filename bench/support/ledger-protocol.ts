@@ -20,6 +20,11 @@ export interface OpenLoad {
   name: string;
   path: string;
   perSecond: number;
+  predicts?: boolean;
+  /** Requests that are out at once; what is due beyond it is sent later. Default 1000. */
+  maxOpen?: number;
+  /** An answer that comes later is `ok` and not `good`. Default: none is late. */
+  goodWithinMs?: number;
 }
 
 export type Load = ClosedLoad | OpenLoad;
@@ -43,6 +48,8 @@ export interface Entry {
   durationMs: number;
   sent: number;
   ok: number;
+  /** Of `ok`: what was not late. */
+  good: number;
   /** Refusals that say why: a JSON body with `error.code`. */
   typedErrors: number;
   /** Requests without a proper answer, by reason. */
@@ -50,6 +57,7 @@ export interface Entry {
   /** Answers for a request that was answered already. */
   duplicated: number;
   p50Ms: number | null;
+  p95Ms: number | null;
   p99Ms: number | null;
   maxMs: number | null;
 }

@@ -7,7 +7,7 @@ import { type Gate, hostGuard } from '../http/host-guard.js';
 import { type ListeningServer, listenTcp } from '../http/listen.js';
 import { reportToStderr } from '../http/report.js';
 import type { Supervisor } from '../master/supervisor.js';
-import { generateRoutes } from './open-inference/generate.js';
+import { openInferenceRoutes } from './open-inference/routes.js';
 import { predictRoutes } from './predict.js';
 
 export interface InferenceOptions {
@@ -32,9 +32,10 @@ export async function listenInference(options: InferenceOptions): Promise<Listen
   const auth = tokenGate(options.token);
   const http = createHttpApp({ gate: gateOf(options, auth), maxBodyBytes, onError });
   predictRoutes(http.app, supervisor);
-  generateRoutes(http.app, supervisor);
   // Whoever may ask for predictions may not change models by that: this needs the token whatever `auth` says.
-  autoscalerRoutes(http.app, supervisor, options.auth === 'none' ? auth : null);
+  const guard = options.auth === 'none' ? auth : null;
+  autoscalerRoutes(http.app, supervisor, guard);
+  openInferenceRoutes(http.app, { supervisor, guard });
   http.app.route({
     method: ['GET', 'HEAD'],
     url: '/health',
@@ -56,6 +57,6 @@ function gateOf(options: InferenceOptions, auth: Gate): Gate {
 }
 
 /** Load balancers carry no token. */
-function isHealth(request: IncomingMessage): boolean {
-  return (request.method === 'GET' || request.method === 'HEAD') && /^\/health\/?(?:\?|$)/.test(request.url ?? '');
+function isHealth({ method, url = '' }: IncomingMessage): boolean {
+  return (method === 'GET' || method === 'HEAD') && /^\/(?:health|v2\/health\/(?:live|ready))\/?(?:\?|$)/.test(url);
 }

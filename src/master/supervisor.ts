@@ -4,7 +4,7 @@
  */
 import type { ModelWindow } from '../metrics/model-history.js';
 import type { WorkerState } from '../worker/state.js';
-import type { ModelStatus } from './model-status.js';
+import type { ModelMetadata, ModelStatus } from './model-status.js';
 import type { CleanupReport, MemoryReport, ResourceReport, Sizing, WorkerResources } from './resource-reports.js';
 
 export type * from './model-status.js';
@@ -146,10 +146,18 @@ export interface Supervisor {
   readonly version: string;
   readonly startedAt: string;
   readonly home: string;
-  /** `ok` while every app with `min >= 1` has a ready worker. */
+  /** `ok` while every app with `min >= 1` has a ready worker and a queue that moves. */
   health(): {
     ok: boolean;
-    apps: { name: string; version: string | null; state: AppState; ready: number; desired: number }[];
+    apps: {
+      name: string;
+      version: string | null;
+      state: AppState;
+      /** Why its queue does not move, where it does not. */
+      stalled: string | null;
+      ready: number;
+      desired: number;
+    }[];
   };
   list(): AppRow[];
   /** Reads a configuration file and adds or updates its apps; resolves when all are ready or idle, or have given up.
@@ -181,6 +189,14 @@ export interface Supervisor {
   userHeader(model: string): string | null;
   /** The header whose value the worker of a request to this model is chosen by (lower case), or null. */
   routingHeader(model: string): string | null;
+  /** The version that a request goes to; where weights choose, each call may give another. @throws SupError SUP_MODEL_NOT_FOUND */
+  versionFor(model: string, version: string | null, user: string | null): string;
+  /**
+   * What a version declares; null: the default one. Where it was never loaded, a short-lived child reads it.
+   * @param options `wake`: a request follows, so load the model meanwhile
+   * @throws SupError SUP_MODEL_NOT_FOUND; SUP_LOAD_FAILED where its module can't be read; SUP_MODEL_ERROR where it declares no tensors that are any
+   */
+  modelMetadata(model: string, version: string | null, options?: { wake?: boolean }): Promise<ModelMetadata>;
   /** What the box and every worker use, how it develops, and what to do about it. */
   resources(): ResourceReport;
   memory(): MemoryReport;

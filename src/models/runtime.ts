@@ -38,6 +38,8 @@ const LEARN_EVERY_MS = 60_000;
 /** Uses beyond this are not foreseen when it is weighed who goes. */
 const NEXT_USE_MS = 15 * 60_000;
 const MIB = 1024 ** 2;
+/** A boot that takes too long is killed at `ready.timeout`; why it took too long is a better answer than that it did. */
+const BOOT_END_MS = 1000;
 
 /** Every model version of the box: which are loaded, when they go, and what was learned of them. */
 export class ModelRuntime {
@@ -134,7 +136,7 @@ export class ModelRuntime {
 
   /** How long a request waits for it to load. */
   coldStartMs(model: Model): number {
-    return this.#settings.models.coldStartTimeoutMs ?? model.config.ready.timeoutMs;
+    return this.#settings.models.coldStartTimeoutMs ?? model.config.ready.timeoutMs + BOOT_END_MS;
   }
 
   /** It waits for its turn, or loads. */

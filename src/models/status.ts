@@ -106,7 +106,7 @@ function inputCounts({ dispatcher }: Model): InputCounts {
     lost,
     retries,
     batches,
-    compute_ms: Math.round(computeMs),
-    queue_ms: Math.round(queueMs),
+    compute_ms: Math.round(computeMs * 1000) / 1000,
+    queue_ms: Math.round(queueMs * 1000) / 1000,
   };
 }

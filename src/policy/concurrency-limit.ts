@@ -7,9 +7,12 @@ import { waitTargetMs } from './shedding.js';
 
 /** One look never halves it twice: what is measured is as old as a whole wait. */
 const MIN_GRADIENT = 0.5;
+const LEAST_MS = 1e-3;
 /** Fewer say little about a latency. */
 const MIN_SAMPLES = 4;
 const MIN_WINDOW_MS = 20;
+/** How much it grows, in roots of itself. It is also how far it lies above what is wanted: by 8 % at 10, by 2 % at 200. */
+const SLACK = 0.25;
 /** Of the long-term averages, for each sample. */
 const WEIGHT = 0.05;
 /** How fast the fastest answer of late is forgotten. */
@@ -17,7 +20,8 @@ const FASTEST_WEIGHT = 0.01;
 
 export class ConcurrencyLimit {
   #limit = Number.POSITIVE_INFINITY;
-  #serviceMs: number | null = null;
+  /** Logarithm of the typical answer's ms: a mean would follow the few that take very long. */
+  #service: number | null = null;
   #fastestMs: number | null = null;
   #timeoutMs: number | null = null;
   #window = { since: 0, samples: 0, sumMs: 0 };
@@ -27,9 +31,9 @@ export class ConcurrencyLimit {
     return this.#limit;
   }
 
-  /** What an answer takes where nothing waits: long-term average; 0 while nothing is known. */
+  /** What an answer typically takes where nothing waits; 0 while nothing is known. */
   get serviceMs(): number {
-    return this.#serviceMs ?? 0;
+    return this.#service === null ? 0 : Math.exp(this.#service);
   }
 
   /** About the least that an answer took lately; 0 while nothing is known. */
@@ -51,7 +55,7 @@ export class ConcurrencyLimit {
   /** A batch came back. `latencyMs`: from submit to answer, of one of its inputs. `admitted`: inputs that are inside. */
   sample(seen: { latencyMs: number; computeMs: number; timeoutMs: number }, admitted: number, now: number): void {
     const { latencyMs, computeMs, timeoutMs } = seen;
-    this.#serviceMs = towards(this.#serviceMs, computeMs, WEIGHT);
+    this.#service = towards(this.#service, Math.log(Math.max(computeMs, LEAST_MS)), WEIGHT);
     this.#timeoutMs = towards(this.#timeoutMs, timeoutMs, WEIGHT);
     this.#fastestMs =
       this.#fastestMs === null || computeMs < this.#fastestMs
@@ -75,7 +79,7 @@ export class ConcurrencyLimit {
   #adjust(shortMs: number, admitted: number): void {
     const gradient = this.#gradient(shortMs);
     // A limit that nobody reaches is not proved right by short waits: it does not grow.
-    const slack = gradient < 1 || 2 * admitted >= this.#limit ? Math.sqrt(this.#limit) : 0;
+    const slack = gradient < 1 || 2 * admitted >= this.#limit ? SLACK * Math.sqrt(this.#limit) : 0;
     this.#limit = Math.max(1, this.#limit * gradient + slack);
   }
 

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.js';
 import type { SupError } from '../errors.js';
 import { RetryBudget } from '../policy/retry-budget.js';
+import type { StallFacts } from '../policy/stall.js';
 import type { ChunkMessage, ResultMessage } from '../worker/protocol.js';
 import { Admission } from './admission.js';
 import { Alarm } from './alarm.js';
@@ -9,13 +10,14 @@ import { hashKey } from './balancers/consistent-hash.js';
 import { Casualties } from './casualties.js';
 import { Departures } from './departures.js';
 import type { Availability, DispatcherConfig, DispatcherDependencies, Leaving } from './dispatcher-contract.js';
-import { cancelled, deadlinePassed, notLoaded } from './failures.js';
+import { cancelled } from './failures.js';
 import { Flights } from './flights.js';
 import { Item, Job, type JobRequest, type JobResult } from './job.js';
 import { type DispatcherStats, type Ending, Ledger } from './ledger.js';
 import { Overload } from './overload.js';
 import { Quarantine } from './quarantine.js';
 import { type Slot, Slots } from './slots.js';
+import { Timing } from './timing.js';
 
 export type { Availability, DispatcherConfig, DispatcherDependencies, Leaving } from './dispatcher-contract.js';
 export type { JobRequest, JobResult } from './job.js';
@@ -40,6 +42,7 @@ export class Dispatcher {
   });
   readonly #ledger = new Ledger(() => this.#config.model);
   readonly #alarm: Alarm;
+  readonly #timing: Timing;
   readonly #casualties: Casualties;
   readonly #flights: Flights;
   readonly #overload: Overload;
@@ -70,6 +73,12 @@ export class Dispatcher {
       decide,
     });
     this.#alarm = alarm;
+    this.#timing = new Timing({
+      alarm,
+      deadlines: ledger.deadlines,
+      expired: (job, error) => this.#settleRest(job, 'expired', error),
+      model: () => this.#config.model,
+    });
     this.#flights = flights;
     this.#casualties = casualties;
     const drainSeconds = () => this.#drainSeconds();
@@ -89,7 +98,7 @@ export class Dispatcher {
       casualties,
       overload,
       leaving: (items, now) => {
-        for (const item of items) this.#thaw(item.job, now);
+        for (const item of items) this.#timing.run(item.job, now);
       },
       requeue,
     });
@@ -127,8 +136,10 @@ export class Dispatcher {
     const batch = this.#flights.of(worker, message.batch);
     if (!batch) return;
     this.#flights.finish(batch);
+    const now = this.#clock.now();
+    this.#flights.progress.cameBack(now, batch.sentAt);
     // A failure takes no time to speak of: it must not make its worker look fast.
-    if (message.outcomes.some((outcome) => outcome.ok)) this.#slots.measure(batch, this.#clock.now());
+    if (message.outcomes.some((outcome) => outcome.ok)) this.#slots.measure(batch, now);
     this.#ledger.cameBack(batch.items.length, message.computeMs);
     this.#overload.cameBack(batch, message.computeMs, this.#clock.now());
     for (let i = 0; i < batch.items.length; i++) {
@@ -150,6 +161,38 @@ export class Dispatcher {
   /** Inputs in flight there. */
   busy(worker: string): number {
     return this.#slots.get(worker)?.inputs ?? 0;
+  }
+
+  /** It gets no more than so many batches at once; null: as many as any other. */
+  limit(worker: string, batches: number | null): void {
+    this.#slots.limit(worker, batches);
+    this.#departures.schedule();
+  }
+
+  /** How it does beside the others; null: it takes no work, or none came back yet. */
+  pace(worker: string): { relative: number; batches: number } | null {
+    const pace = this.#slots.get(worker)?.pace;
+    return pace?.mean == null ? null : { relative: pace.mean, batches: pace.samples };
+  }
+
+  /** What one input takes; null: none came back yet. */
+  get usualMs(): number | null {
+    return this.#slots.cost.of(1);
+  }
+
+  /** Whether the queue moves; null where nothing is to move, or nothing could take it. */
+  movement(): StallFacts | null {
+    const oldest = this.#backlog.oldestOrdinary();
+    if (oldest === null || this.#availability.kind !== 'up') return null;
+    const now = this.#clock.now();
+    const { progress } = this.#flights;
+    return {
+      queued: this.#backlog.ordinary,
+      oldestMs: now - oldest,
+      stillMs: now - Math.max(progress.movedAt, oldest),
+      p95Ms: progress.p95Ms(),
+      workers: this.#slots.occupation(now),
+    };
   }
 
   /** Resolves when nothing is in flight there, abandoned batches included. */
@@ -191,7 +234,12 @@ export class Dispatcher {
     this.#availability = availability;
     this.#overload.forget();
     if (availability.kind === 'down') this.#failQueued(availability.error);
-    else this.#retime(this.#backlog.items().map((item) => item.job));
+    else
+      this.#timing.change(
+        this.#backlog.items().map((item) => item.job),
+        availability,
+        this.#clock.now(),
+      );
     this.#departures.schedule();
   }
 
@@ -236,8 +284,7 @@ export class Dispatcher {
       if (!suspicious || this.#casualties.admit(item)) this.#backlog.push(item);
     }
     if (job.pending === 0) return;
-    if (this.#availability.kind === 'loading') job.freeze(now, this.#availability.limitMs);
-    this.#time(job);
+    this.#timing.begin(job, this.#availability, now);
     this.#departures.schedule();
     if (this.#slots.active === 0) request.onWait?.();
   }
@@ -254,42 +301,12 @@ export class Dispatcher {
     }
   }
 
-  #time(job: Job): void {
-    this.#ledger.deadlines.add(job);
-    this.#alarm.set(job.deadline);
-  }
-
-  /** The time of these runs, or stands still while the model loads. */
-  #retime(jobs: readonly Job[]): void {
-    const now = this.#clock.now();
-    const { deadlines } = this.#ledger;
-    const availability = this.#availability;
-    if (availability.kind === 'loading')
-      deadlines.change(
-        jobs.filter((job) => !job.isFrozen),
-        (job) => job.freeze(now, availability.limitMs),
-      );
-    else
-      deadlines.change(
-        jobs.filter((job) => job.isFrozen),
-        (job) => job.thaw(now),
-      );
-    const next = deadlines.earliest();
-    if (next !== null) this.#alarm.set(next);
-  }
-
-  #thaw(job: Job, now: number): void {
-    if (!job.isFrozen) return;
-    this.#ledger.deadlines.change([job], () => job.thaw(now));
-    this.#alarm.set(job.deadline);
-  }
-
   #requeue(item: Item): void {
     this.#ledger.counts.retries++;
     item.batch = null;
     item.job.flowedAt = null;
     item.job.request.stream?.restart();
-    this.#retime([item.job]);
+    this.#timing.change([item.job], this.#availability, this.#clock.now());
     this.#backlog.pushFront(item);
   }
 
@@ -302,20 +319,10 @@ export class Dispatcher {
 
   #onTime(): void {
     const now = this.#clock.now();
-    const { deadlines } = this.#ledger;
-    for (let job = deadlines.takeExpired(now); job; job = deadlines.takeExpired(now))
-      if (job.extend(now)) this.#time(job);
-      else {
-        const { isFrozen } = job;
-        this.#settleRest(job, 'expired', (item) =>
-          isFrozen ? notLoaded(this.#config.model, now - job.submittedAt) : deadlinePassed(this.#config.model, item),
-        );
-      }
+    this.#timing.expire(now);
     this.#flights.giveUpWedged(now);
     this.#overload.check(now);
     if (this.#backlog.size > 0) this.#departures.schedule();
-    const next = deadlines.earliest();
-    if (next !== null) this.#alarm.set(next);
   }
 }
 

@@ -5,6 +5,18 @@ import type { Item } from './job.js';
 
 const LOAD_RETRY_SECONDS = 5;
 
+/**
+ * For what is the order of the day under load. Nobody reads where it was made, and a stack costs more than all else that happens to
+ * a refused request.
+ */
+function everyday(...args: ConstructorParameters<typeof SupError>): SupError {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  const error = new SupError(...args);
+  Error.stackTraceLimit = stackTraceLimit;
+  return error;
+}
+
 export function workerDied(
   model: string,
   worker: string,
@@ -52,7 +64,7 @@ export function deadlinePassed(model: string, item: Item): SupError {
       running: true,
     });
   const where = item.batch ? `it was running on ${item.batch.owner.slot.worker}` : 'it was still queued';
-  return new SupError('SUP_DEADLINE', `no answer from ${model} within ${timeoutMs / 1000} s; ${where}`, {
+  return everyday('SUP_DEADLINE', `no answer from ${model} within ${timeoutMs / 1000} s; ${where}`, {
     model,
     timeout_ms: timeoutMs,
     running: item.batch !== null,
@@ -72,7 +84,7 @@ export function notLoaded(model: string, waitedMs: number): SupError {
 }
 
 export function cancelled(model: string): SupError {
-  return new SupError('SUP_CANCELLED', `the client of ${model} went away`, { model });
+  return everyday('SUP_CANCELLED', `the client of ${model} went away`, { model });
 }
 
 export function quarantined(model: string, remainingMs: number): SupError {
@@ -92,7 +104,7 @@ export function modelError(model: string, worker: string, name: string, message:
 }
 
 export function queueFull(model: string, queued: number, limit: number, retryAfterSeconds: number): SupError {
-  return new SupError('SUP_QUEUE_FULL', `${model} has ${queued} inputs queued; its limit is ${limit}`, {
+  return everyday('SUP_QUEUE_FULL', `${model} has ${queued} inputs queued; its limit is ${limit}`, {
     model,
     queued,
     limit,
@@ -101,7 +113,7 @@ export function queueFull(model: string, queued: number, limit: number, retryAft
 }
 
 export function overloaded(model: string, retryAfterSeconds: number): SupError {
-  return new SupError('SUP_OVERLOADED', `more comes for ${model} than its workers can answer in time`, {
+  return everyday('SUP_OVERLOADED', `more comes for ${model} than its workers can answer in time`, {
     model,
     retry_after_seconds: retryAfterSeconds,
   });

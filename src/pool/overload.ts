@@ -60,6 +60,8 @@ export class Overload {
   /** A batch came back. */
   cameBack({ items, sentAt }: Batch, computeMs: number, now: number): void {
     const item = items[items.length >> 1] as Item;
+    // How long a stream goes on says nothing about how soon the next one can begin, which is what its deadline is about.
+    if (item.job.request.stream) return;
     const admitted = this.#shedding.active ? this.#admitted() : 0;
     const seen = { latencyMs: ageMs(item, sentAt) + computeMs, computeMs, timeoutMs: item.job.timeoutMs };
     this.#limit.sample(seen, admitted, now);
@@ -71,7 +73,7 @@ export class Overload {
     const { clock, backlog, slots } = this.deps;
     const now = clock.now();
     this.check(now);
-    const tooMany = Math.ceil(this.#admitted() + inputs - this.#limit.value);
+    const tooMany = Math.ceil(this.#admitted() + inputs - this.#most());
     if (tooMany <= 0 || (backlog.size === 0 && slots.room() > 0)) return null;
     const displaced = backlog.displace(Math.min(tooMany, inputs), priority, now);
     if (displaced.length === 0) return this.#refuse(inputs, now);
@@ -104,6 +106,11 @@ export class Overload {
     this.#end(this.#shedding.ended(now));
     const { dueAt } = this.#shedding;
     if (dueAt !== null && dueAt > now) this.deps.alarm.set(dueAt);
+  }
+
+  /** Never less than what the workers have and as much again: with less they would wait for work, or get it in smaller batches. */
+  #most(): number {
+    return Math.max(this.#limit.value, 2 * this.deps.flights.inputs + 1);
   }
 
   #admitted(): number {

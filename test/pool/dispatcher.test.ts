@@ -189,6 +189,22 @@ describe('deadlines', () => {
     expect(brief(await reply)).toEqual(['SUP_DEADLINE']);
   });
 
+  it('answers 504 promptly with all workers busy and 100,000 queued, and does not do all of it in one turn', async () => {
+    const bench = new Bench({ queueMax: 200_000, batching: { maxSize: 1, maxDelayMs: 0, preferred: [] } });
+    const slot = bench.worker('w/1');
+    void bench.send(['busy'], { timeoutMs: 60_000 });
+    for (let i = 0; i < 100_000; i++) void bench.submit(['x'], { timeoutMs: 1000, priority: i % 3 });
+    const quick = bench.send(['y'], { timeoutMs: 50, priority: -1 });
+    bench.advance(50);
+    expect(brief(await quick)).toEqual(['SUP_DEADLINE']);
+    expect(bench.dispatcher.stats()).toMatchObject({ queued: 100_000, expired: 1 });
+    bench.advance(950);
+    expect(bench.dispatcher.stats().expired).toBeLessThan(10_000);
+    bench.advance(200);
+    expect(bench.dispatcher.stats()).toMatchObject({ queued: 0, expired: 100_001 });
+    expect(slot.inputs).toEqual([['busy']]);
+  });
+
   it('answers 504 in flight, aborts when nobody waits any more, and keeps the slot busy until the reply', async () => {
     const bench = new Bench();
     const slot = bench.worker('w/1');

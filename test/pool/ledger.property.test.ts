@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { BALANCERS } from '../../src/config/model-schema.js';
-import type { BalancerName } from '../../src/config/types.js';
-import type { JobResult } from '../../src/pool/dispatcher.js';
+import type { DispatcherConfig, JobResult } from '../../src/pool/dispatcher.js';
 import type { AbortMessage, PredictMessage } from '../../src/worker/protocol.js';
 import { Bench, FakeSlot } from './fake-slots.js';
 
@@ -49,8 +48,8 @@ class World {
   #inputs = 0;
   #workers = 0;
 
-  constructor(private readonly strategy: BalancerName) {
-    this.bench = new Bench({ concurrency: CONCURRENCY, queueMax: 40, strategy });
+  constructor(private readonly config: Partial<DispatcherConfig>) {
+    this.bench = new Bench({ concurrency: CONCURRENCY, queueMax: 40, ...config });
   }
 
   check(slot: Witness, { inputs }: PredictMessage): void {
@@ -73,7 +72,7 @@ class World {
   /** First come first served within a priority. */
   #checkOrder(input: string, { priority }: Trail): void {
     // A key waits for its own worker; others pass it.
-    if (this.strategy === 'consistent_hash') return;
+    if (this.config.strategy === 'consistent_hash') return;
     const number = Number(input);
     expect(number).toBeGreaterThan(this.#firstRuns.get(priority) ?? 0);
     this.#firstRuns.set(priority, number);
@@ -142,7 +141,8 @@ class World {
     this.bench.dispatcher.setAvailability({ kind: 'up' });
     this.add('last');
     for (let round = 0; round < 500 && this.bench.dispatcher.stats().queued + this.inFlight() > 0; round++) {
-      this.bench.turn();
+      // What waits for a fuller batch, or past its deadline, is over by then.
+      this.bench.advance(10);
       for (const slot of this.live()) this.answer(slot, 0);
     }
     await Promise.all(this.settled);
@@ -200,13 +200,24 @@ const ACTS: Record<string, (world: World, n: number, m: number) => unknown> = {
     if (past) world.reply(past.worker, past.message);
   },
   load: (world, n) =>
-    world.bench.dispatcher.setAvailability(n === 0 ? { kind: 'loading', limitMs: 50 } : { kind: 'up' }),
+    world.bench.dispatcher.setAvailability(n === 0 ? { kind: 'loading', limitMs: 2000 } : { kind: 'up' }),
 };
 
+const config = fc.record({
+  strategy,
+  shedding: fc.boolean(),
+  ageingMs: fc.constantFrom(0, 50),
+  batching: fc.constantFrom(
+    { maxSize: 4, maxDelayMs: 0, preferred: [] },
+    { maxSize: 4, maxDelayMs: 30, preferred: [2, 3] },
+  ),
+});
+
 it('every input settles exactly once, whatever happens to its client, its deadline and its workers', async () => {
+  let shed = 0;
   await fc.assert(
-    fc.asyncProperty(strategy, fc.array(action, { minLength: 20, maxLength: 120 }), async (balancer, actions) => {
-      const world = new World(balancer);
+    fc.asyncProperty(config, fc.array(action, { minLength: 20, maxLength: 120 }), async (settings, actions) => {
+      const world = new World(settings);
       world.add('p1');
       for (const { do: what, n, m } of actions) ACTS[what]?.(world, n, m);
       await world.finish();
@@ -215,11 +226,14 @@ it('every input settles exactly once, whatever happens to its client, its deadli
       const { succeeded, modelErrors, expired, cancelled, refused, lost } = stats;
       expect(succeeded + modelErrors + expired + cancelled + refused + lost).toBe(world.trails.size);
       expect(stats).toMatchObject({ requests: world.trails.size, queued: 0, inFlight: 0 });
+      for (const { results } of world.trails.values())
+        if (results[0]?.ok === false && results[0].error.code === 'SUP_OVERLOADED') shed++;
       for (const slot of world.slots) {
         expect(world.bench.dispatcher.busy(slot.worker)).toBe(0);
         await world.bench.dispatcher.idle(slot.worker);
       }
     }),
-    { numRuns: 500 },
+    { numRuns: 600 },
   );
+  expect(shed).toBeGreaterThan(0);
 });
