@@ -134,7 +134,7 @@ export class Core {
   }
 
   #seeModels(now: number): void {
-    this.#modelHistory.tick(this.runtime.status(), now);
+    this.#modelHistory.tick(this.runtime.counts(), now);
   }
 
   /** Drains and stops all apps for good; nothing is decided any more. */

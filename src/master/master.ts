@@ -79,7 +79,9 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     wake: ({ app }, version) => {
       const pool = app.pools.get(version);
       const model = pool && runtime.of(app, pool);
-      if (model) runtime.wake(model);
+      if (!model) return false;
+      runtime.wake(model);
+      return runtime.isLoading(model);
     },
   });
   events.on((event) => {
@@ -177,8 +179,10 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     apply: (file, options) => refuseWhenEnding().apply(file, options),
     act: (verb, target) => refuseWhenEnding().act(verb, target),
     scale: (target, size) => refuseWhenEnding().scale(target, size),
-    describe: (target) =>
-      selectTargets(registry.apps, target).flatMap((s) => describe(s, registry, decisions, resources)),
+    describe: (target) => {
+      const models = runtime.status();
+      return selectTargets(registry.apps, target).flatMap((s) => describe(s, registry, decisions, resources, models));
+    },
     models: () => runtime.status(),
     decisions: (filter) => decisions.list(filter),
     logs: (target, options) => logs.tail(target, options),

@@ -6,14 +6,16 @@ import type { ModelMetadata, TensorMetadata } from './model-status.js';
 import { type ReaderDependencies, readModuleInfo } from './module-info.js';
 import type { Entry, Registry } from './registry.js';
 
+/** What a load that is under way tells, no child has to: on a small box it would only slow the load down. */
+const HEAD_START_MS = 2000;
 /** A module that could not be read is not read again for so long: each try is a process. */
 const FAILURE_MS = 10_000;
 
 export interface MetadataDependencies extends ReaderDependencies {
   registry: Registry;
   warn: (text: string) => void;
-  /** Begins to load a version that is not loaded. */
-  wake: (entry: Entry, version: string) => void;
+  /** Begins to load a version that is not loaded; whether it loads now. */
+  wake: (entry: Entry, version: string) => boolean;
 }
 
 interface Target {
@@ -55,7 +57,7 @@ export class ModelMetadataReader {
       platform: info.platform,
       ...this.#declared(target, info),
       rows: info.rows,
-      streams: (info as { streams?: boolean }).streams === true,
+      streams: info.streams === true,
     };
   }
 
@@ -76,22 +78,17 @@ export class ModelMetadataReader {
     const hash = await hashOf(module);
     const kept = hash === null ? null : await this.#files.read(module, hash);
     if (kept) return kept;
-    // The load may well tell it before the child does.
-    if (wake) this.deps.wake(entry, version);
+    const loads = wake && this.deps.wake(entry, version);
     const failure = this.#failures.get(module);
     if (failure && failure.hash === hash && failure.until > this.deps.clock.now()) throw failure.error;
-    const pending = this.#pending.get(module) ?? this.#begin(target, hash);
+    const pending = this.#pending.get(module) ?? this.#begin(target, hash, loads ? HEAD_START_MS : 0);
     return pending.promise;
   }
 
-  #begin({ config, version, module }: Target, hash: string | null): Pending {
+  #begin({ config, version, module }: Target, hash: string | null, delayMs: number): Pending {
     const enough = new AbortController();
     let resolve!: (info: ModelInfo) => void;
     const promise = new Promise<ModelInfo>((done, reject) => {
-      resolve = (info) => {
-        done(info);
-        enough.abort();
-      };
       const read = async () => {
         if (enough.signal.aborted) return;
         try {
@@ -103,8 +100,19 @@ export class ModelMetadataReader {
             this.#failures.set(module, { hash, error, until: this.deps.clock.now() + FAILURE_MS });
           reject(error);
         }
+        this.#pending.delete(module);
       };
-      this.#lane = this.#lane.then(read).finally(() => this.#pending.delete(module));
+      const start = () => {
+        this.#lane = this.#lane.then(read);
+      };
+      const timer = delayMs > 0 ? this.deps.clock.setTimeout(start, delayMs) : null;
+      if (!timer) start();
+      resolve = (info) => {
+        done(info);
+        enough.abort();
+        timer?.cancel();
+        this.#pending.delete(module);
+      };
     });
     const pending = { promise, resolve };
     this.#pending.set(module, pending);

@@ -216,6 +216,8 @@ export interface AppDetail extends AppRow {
   recycle: Record<string, unknown>;
   restart: Record<string, unknown>;
   stop: Record<string, unknown>;
+  /** Null for what is no model. */
+  model: ModelStatus | null;
   /** Null where the size is fixed. */
   sizing: Sizing | null;
   resources: WorkerResources[];
