@@ -9,6 +9,7 @@ import { UsageError } from './support/usage.js';
 
 const BENCHES: Record<string, () => Promise<BenchModule>> = {
   adaptive: () => import('./adaptive.js'),
+  balancers: () => import('./balancers.js'),
   breach: () => import('./breach.js'),
   http: () => import('./http.js'),
   overhead: () => import('./overhead.js'),

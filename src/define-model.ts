@@ -65,6 +65,11 @@ export interface ModelDefinition<Model = unknown, Input = unknown, Output = unkn
    * go on meanwhile. After 3 s it is not waited for. Hooks of `registerCleanup` run beside it.
    */
   cleanup?(model: Model, level: 'trim' | 'emergency'): unknown;
+  /**
+   * Asked now and then while no prediction is in flight; `false` or a throw: this worker is not well. Without it the first `warmup` input is
+   * run instead.
+   */
+  health?(model: Model, ctx: ModelContext): unknown;
   /** Sample inputs that run through `predict` before the model is called ready. */
   warmup?: readonly Input[];
 }

@@ -48,6 +48,10 @@ const CATALOGUE = {
 
 export type ErrorCode = keyof typeof CATALOGUE;
 
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(CATALOGUE, text);
+}
+
 /** The one error type that crosses module borders. `data` is JSON-safe and goes into HTTP answers, so it may hold no secrets. */
 export class SupError extends Error {
   override readonly name = 'SupError';

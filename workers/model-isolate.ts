@@ -1,6 +1,14 @@
 import { Cleaner } from '../src/embed/cleaner.cjs';
 import { registeredHooks } from '../src/embed/cleanup-hooks.cjs';
-import { type CleanedMessage, type CleanupMessage, HEARTBEAT_MS, type Heartbeat } from '../src/worker/protocol.js';
+import { messageOf } from '../src/errors.js';
+import {
+  type CheckedMessage,
+  type CheckMessage,
+  type CleanedMessage,
+  type CleanupMessage,
+  HEARTBEAT_MS,
+  type Heartbeat,
+} from '../src/worker/protocol.js';
 import type { ModelRunner } from './model-runner.js';
 import { VitalSigns } from './vitals.cjs';
 
@@ -27,6 +35,14 @@ export class ModelIsolate {
       (outcome) => send({ type: 'cleaned', id, level, ...outcome }),
       // Nothing was measured; the master does not wait for ever.
       () => {},
+    );
+  }
+
+  check({ id }: CheckMessage, send: (checked: CheckedMessage) => void): void {
+    // While it loads there is nothing to ask.
+    (this.runner()?.check() ?? Promise.resolve(null)).then(
+      (complaint) => send({ type: 'checked', id, ok: complaint === null, message: complaint }),
+      (error) => send({ type: 'checked', id, ok: false, message: messageOf(error) }),
     );
   }
 

@@ -2,7 +2,7 @@ import { pathToFileURL } from 'node:url';
 import type { ModelDefinition } from '../src/define-model.js';
 import type { ModelInfo } from '../src/worker/protocol.js';
 
-const OPTIONAL_FUNCTIONS = ['load', 'unload', 'cleanup'] as const;
+const OPTIONAL_FUNCTIONS = ['load', 'unload', 'cleanup', 'health'] as const;
 const OPTIONAL_ARRAYS = ['warmup', 'inputs', 'outputs'] as const;
 
 /** Imports a model's module. @throws Error that names the file and what is wrong with it. */

@@ -89,6 +89,20 @@ export class ModelRunner {
     this.#windows.get(batch)?.more(chunks);
   }
 
+  /** Whether it is well. Never counted as a request. @throws what the model throws */
+  async check(): Promise<string | null> {
+    const context = this.context.forBatch();
+    try {
+      if (this.definition.health)
+        return (await this.definition.health(this.#model, context)) === false ? 'its health is false' : null;
+      const [sample] = this.definition.warmup ?? [];
+      if (sample !== undefined) await this.#attempt([sample], context);
+      return null;
+    } finally {
+      context.end();
+    }
+  }
+
   /** Lets what is in flight end, then the model, then its resources. What fails there is printed, and keeps nothing else from ending. */
   async unload(): Promise<void> {
     this.#withdrawCleanup?.();

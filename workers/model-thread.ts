@@ -48,6 +48,7 @@ function start(own: MessagePort): void {
   port.on('message', (note: ThreadNote) => {
     if (note.type === 'abort') runner?.abort(note.batch);
     else if (note.type === 'more') runner?.more(note.batch, note.chunks);
+    else if (note.type === 'check') isolate.check(note, post);
     else isolate.clean(note, post);
   });
   post({ type: 'hello', pid: process.pid });

@@ -40,6 +40,9 @@ function receive(message: ToWorker): void {
     case 'cleanup':
       isolate.clean(message, send);
       return;
+    case 'check':
+      isolate.check(message, send);
+      return;
     case 'load':
       void load(message);
       return;

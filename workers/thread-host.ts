@@ -58,6 +58,7 @@ function receive(number: number, message: ToWorker): void {
     case 'abort':
     case 'more':
     case 'cleanup':
+    case 'check':
       thread?.tell(message);
       return;
     case 'load':

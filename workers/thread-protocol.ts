@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type {
   AbortMessage,
+  CheckMessage,
   CleanupMessage,
   FromWorker,
   LoadMessage,
@@ -16,7 +17,7 @@ export type ThreadTask =
   | { type: 'unload' };
 
 /** To the thread over the port: what may not wait for a task to end. Piscina's own way to abort a running one kills the thread. */
-export type ThreadNote = AbortMessage | MoreMessage | CleanupMessage;
+export type ThreadNote = AbortMessage | MoreMessage | CleanupMessage | CheckMessage;
 
 /** What a `load` task comes to. */
 export type LoadResult = FromWorker & { type: 'loaded' | 'loadFailed' };

@@ -13,6 +13,7 @@ export function poolState(pool: Pool): { state: AppState; reason: string | null 
   const ready = pool.readyCount();
   const troubled =
     active.find((w) => w.state === 'failed') ?? active.find((w) => w.lastFailure !== null && w.state !== 'ready');
+  if (pool.stalled !== null) return { state: 'degraded', reason: pool.stalled };
   if (ready >= pool.desired) return { state: 'online', reason: null };
   if (ready > 0) return { state: 'degraded', reason: troubled?.lastFailure ?? waiting(pool) };
   if (active.length > 0 && active.every((w) => w.ended)) {

@@ -364,6 +364,11 @@ export class App {
     }
   }
 
+  /** Why a queue of it stands still, if one does. */
+  get stalled(): string | null {
+    return [...this.#pools.values()].find((pool) => pool.stalled !== null)?.stalled ?? null;
+  }
+
   states(): { name: string; version: string | null; state: AppState }[] {
     return [...this.#pools].map(([version, pool]) => ({ name: this.name, version, state: poolState(pool).state }));
   }

@@ -23,17 +23,19 @@ export interface AppKindParts {
 export interface KindDependencies {
   workersDir: string;
   environment: ChildEnvironment;
-  home: string;
+  /** State folder, if there is one. */
+  home: string | null;
 }
 
 /** What a worker finds in its environment: the master's own, the app's, and who it is. */
-export function workerEnv(config: AppConfig, home: string, worker: string, slot: number): NodeJS.ProcessEnv {
+export function workerEnv(config: AppConfig, home: string | null, worker: string, slot: number): NodeJS.ProcessEnv {
+  const { SUPERVISOR_HOME: _another, ...inherited } = process.env;
   return {
-    ...process.env,
+    ...inherited,
     ...config.env,
     NODE_APP_INSTANCE: String(slot),
     SUPERVISOR_APP: config.name,
     SUPERVISOR_WORKER: worker,
-    SUPERVISOR_HOME: home,
+    ...(home !== null && { SUPERVISOR_HOME: home }),
   };
 }

@@ -4,9 +4,10 @@ import { servedVersions } from '../config/versions.js';
 import { SupError } from '../errors.js';
 import { Dispatcher, type DispatcherConfig } from '../pool/dispatcher.js';
 import type { PoolEvents } from '../pool/pool.js';
-import type { Work } from '../pool/work.js';
+import type { Service, Work } from '../pool/work.js';
 import { processBackend } from '../worker/backends/process.js';
 import { threadBackend } from '../worker/backends/thread.js';
+import type { ModelInfo } from '../worker/protocol.js';
 import { modelReady } from '../worker/readiness.js';
 import type { Worker } from '../worker/worker.js';
 import { type AppKindParts, type KindDependencies, workerEnv } from './kind.js';
@@ -16,6 +17,8 @@ const UNLOAD_GRACE_MS = 5000;
 
 export interface ModelParts extends AppKindParts {
   dispatcher(version: string): Dispatcher;
+  /** What the worker that loaded last says of the model; null before the first. */
+  info(version: string): ModelInfo | null;
   /** Resolves when no queue holds anything. */
   emptied(): Promise<void>;
 }
@@ -31,6 +34,7 @@ export function modelParts(
 ): ModelParts {
   let config = initial;
   const dispatchers = new Map<string, Dispatcher>();
+  const infos = new Map<string, ModelInfo>();
 
   const dispatcher = (version: string): Dispatcher => {
     let found = dispatchers.get(version);
@@ -51,6 +55,7 @@ export function modelParts(
 
   return {
     dispatcher,
+    info: (version) => infos.get(version) ?? null,
     async emptied() {
       await Promise.all([...dispatchers.values()].map((each) => each.emptied()));
     },
@@ -61,7 +66,13 @@ export function modelParts(
     },
     async open() {},
     close() {},
-    work: (version) => modelWork(dispatcher(version as string), () => config, onWedged),
+    work: (version) =>
+      modelWork(
+        dispatcher(version as string),
+        () => config,
+        onWedged,
+        (info) => infos.set(version as string, info),
+      ),
     blueprint(next, name) {
       const own = next as ModelAppConfig;
       const version = own.versions.find((v) => v.version === name);
@@ -88,7 +99,12 @@ export function modelParts(
   };
 }
 
-function modelWork(dispatcher: Dispatcher, config: () => ModelAppConfig, onWedged: OnWedged): Work {
+function modelWork(
+  dispatcher: Dispatcher,
+  config: () => ModelAppConfig,
+  onWedged: OnWedged,
+  onLoaded: (info: ModelInfo) => void,
+): Work {
   const streaming = new WeakSet<Worker>();
   return {
     get mode() {
@@ -124,8 +140,10 @@ function modelWork(dispatcher: Dispatcher, config: () => ModelAppConfig, onWedge
     message(worker, message) {
       if (message.type === 'chunk') dispatcher.chunk(worker.id, message);
       if (message.type === 'loaded') {
+        onLoaded(message.info);
         if (message.info.streams) streaming.add(worker);
         else streaming.delete(worker);
+        onLoaded(message.info);
       }
       if (message.type !== 'result') return;
       worker.requests += message.outcomes.length;
@@ -138,6 +156,29 @@ function modelWork(dispatcher: Dispatcher, config: () => ModelAppConfig, onWedge
       return { arrivals: requests, completed, busyMs: computeMs };
     },
     busyUntil: (worker) => dispatcher.latestDeadline(worker.id),
+    service: modelService(dispatcher, config),
+  };
+}
+
+function modelService(dispatcher: Dispatcher, config: () => ModelAppConfig): Service {
+  return {
+    get config() {
+      return config().health;
+    },
+    get maxDelayMs() {
+      return config().batching.maxDelayMs;
+    },
+    get comparable() {
+      // Keys differ in what they ask for.
+      return config().routing.strategy !== 'consistent_hash';
+    },
+    get usualMs() {
+      return dispatcher.usualMs;
+    },
+    pace: (worker) => dispatcher.pace(worker.id),
+    suspend: (worker) => dispatcher.remove(worker.id, 'draining'),
+    limit: (worker, batches) => dispatcher.limit(worker.id, batches),
+    movement: () => dispatcher.movement(),
   };
 }
 

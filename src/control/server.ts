@@ -6,12 +6,13 @@ import { type Gate, hostGuard, isLoopback } from '../http/host-guard.js';
 import { type ListeningServer, listenTcp } from '../http/listen.js';
 import { reportToStderr } from '../http/report.js';
 import { listenUnix } from '../http/unix-socket.js';
-import { generateRoutes } from '../inference/open-inference/generate.js';
+import { openInferenceRoutes } from '../inference/open-inference/routes.js';
 import { predictRoutes } from '../inference/predict.js';
 import type { Supervisor } from '../master/supervisor.js';
 import { tokenGate } from './auth.js';
 import { actRoutes } from './routes/acts.js';
 import { appRoutes } from './routes/apps.js';
+import { autoscalerRoutes } from './routes/autoscaler.js';
 import { decisionRoutes } from './routes/decisions.js';
 import { logRoutes } from './routes/logs.js';
 import { masterRoutes } from './routes/master.js';
@@ -36,7 +37,7 @@ const DEFAULT_MAX_BODY_BYTES = 8 * 1024 * 1024;
 export async function listenControlSocket(options: ControlOptions): Promise<ListeningServer> {
   const http = controlApp(options, null);
   predictRoutes(http.app, options.supervisor);
-  generateRoutes(http.app, options.supervisor);
+  openInferenceRoutes(http.app, { supervisor: options.supervisor, guard: null });
   await http.ready();
   await listenUnix(http.server, options.socketPath);
   return { address: options.socketPath, close: () => http.close(CLOSE_MS) };
@@ -66,6 +67,8 @@ function controlApp(options: ControlOptions, gate: Gate | null): HttpApp {
   logRoutes(http, supervisor);
   decisionRoutes(http, supervisor);
   resourceRoutes(http.app, supervisor);
+  // Its own gate has been asked before, or the mode of the socket is the guard.
+  autoscalerRoutes(http.app, supervisor, null);
   return http;
 }
 

@@ -1,5 +1,8 @@
-/** How errors leave: always `{"error": {code, message, …}}`, never a stack, never the text of an error that is not ours. */
-import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+/**
+ * How errors leave: `{"error": {code, message, …}}`, under /v2 `{"error": message}`, as the Open Inference Protocol has it. Never a
+ * stack, never the text of an error that is not ours.
+ */
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { SupError } from '../errors.js';
 
@@ -15,9 +18,14 @@ export function errorHeaders(error: SupError): OutgoingHttpHeaders {
   return headers;
 }
 
+/** @param url as the request has it */
+export function errorBody(url: string | undefined, error: SupError): object {
+  return /^\/v2(?:[/?]|$)/.test(url ?? '') ? { error: error.message } : error.toJSON();
+}
+
 /** For requests that are refused before Fastify sees them. Node reads and drops the rest of the body by itself. */
-export function refuse(response: ServerResponse, error: SupError): void {
-  const body = JSON.stringify(error);
+export function refuse(request: IncomingMessage, response: ServerResponse, error: SupError): void {
+  const body = JSON.stringify(errorBody(request.url, error));
   response.writeHead(error.status, { ...errorHeaders(error), 'content-length': Buffer.byteLength(body) }).end(body);
 }
 

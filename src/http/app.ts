@@ -2,7 +2,7 @@
 import { createServer, type Server, ServerResponse } from 'node:http';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { SupError } from '../errors.js';
-import { errorHeaders, refuse, refuseBrokenRequest } from './answer.js';
+import { errorBody, errorHeaders, refuse, refuseBrokenRequest } from './answer.js';
 import type { Gate } from './host-guard.js';
 import { bodyError, drainBody, installJsonBody } from './json-body.js';
 
@@ -57,7 +57,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     exposeHeadRoutes: false,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: MAX_PARAM_CHARS },
     clientErrorHandler: refuseBrokenRequest,
-    frameworkErrors: (error, _request, reply) => answer(reply, new SupError('SUP_BAD_REQUEST', error.message)),
+    frameworkErrors: (error, request, reply) => answer(request, reply, new SupError('SUP_BAD_REQUEST', error.message)),
     serverFactory: (handler) =>
       createServer(
         { ServerResponse: Response, keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS },
@@ -65,7 +65,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
           inFlight += 1;
           response.on('close', onResponseClose);
           const refusal = gate === null ? null : gate(request);
-          if (refusal) refuse(response, refusal);
+          if (refusal) refuse(request, response, refusal);
           else handler(request, response);
         },
       ),
@@ -92,10 +92,10 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     // Fastify asks to close after each unreadable body. Once it is drained there is no need; if it is not, there always is.
     const stays = drained && !closing && reply.raw.shouldKeepAlive;
     if (!drained || reply.hasHeader('connection')) reply.header('connection', stays ? 'keep-alive' : 'close');
-    return answer(reply, error);
+    return answer(request, reply, error);
   });
   app.setNotFoundHandler((request, reply) =>
-    answer(reply, new SupError('SUP_NOT_FOUND', `there is no ${request.method} ${request.url.split('?')[0]}`)),
+    answer(request, reply, new SupError('SUP_NOT_FOUND', `there is no ${request.method} ${request.url.split('?')[0]}`)),
   );
 
   const streams = new Set<{ end(): void }>();
@@ -104,6 +104,8 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     server: app.server,
     streams,
     async ready() {
+      // Scopes register their routes only now.
+      await app.after();
       refuseOtherMethods(app, allowed);
       await app.ready();
     },
@@ -124,8 +126,8 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   };
 }
 
-function answer(reply: FastifyReply, error: SupError): FastifyReply {
-  return reply.code(error.status).headers(errorHeaders(error)).send(error.toJSON());
+function answer(request: FastifyRequest, reply: FastifyReply, error: SupError): FastifyReply {
+  return reply.code(error.status).headers(errorHeaders(error)).send(errorBody(request.url, error));
 }
 
 /** Methods of each path, as the routes are registered. */

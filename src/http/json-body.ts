@@ -40,13 +40,18 @@ function explain(body: string): SupError {
   try {
     JSON.parse(body);
   } catch (error) {
-    // V8 quotes the text around the fault, which may be long and need not be printable.
-    const why = messageOf(error)
-      .replace(/[^\x20-\x7e]/g, '?')
-      .slice(0, 200);
-    return new SupError('SUP_BAD_REQUEST', `the body is not valid JSON: ${why}`);
+    return invalidJson(error);
   }
   return new SupError('SUP_BAD_REQUEST', "the body has a key '__proto__' or 'constructor.prototype', which is refused");
+}
+
+/** @param error what JSON.parse threw */
+export function invalidJson(error: unknown): SupError {
+  // V8 quotes the text around the fault, which may be long and need not be printable.
+  const why = messageOf(error)
+    .replace(/[^\x20-\x7e]/g, '?')
+    .slice(0, 200);
+  return new SupError('SUP_BAD_REQUEST', `the body is not valid JSON: ${why}`);
 }
 
 function nestedDeeperThan(text: string, limit: number): boolean {

@@ -14,8 +14,8 @@ import { tailFiles } from './tail-files.js';
 
 export interface AppLogOptions {
   app: string;
-  /** Folder of the logs; exists, mode 0700. */
-  dir: string;
+  /** Folder of the logs; exists, mode 0700. Null: lines are in the ring and with the followers only. */
+  dir: string | null;
   format: LogFormat;
   rotate: Rotation;
   onWarning: (message: string) => void;
@@ -32,7 +32,7 @@ export class AppLog {
   readonly #app: string;
   readonly #clock: Clock;
   readonly #onWarning: (message: string) => void;
-  readonly #file: LogFile;
+  readonly #file: LogFile | null;
   readonly #ring = new Ring();
   readonly #followers = new Set<(block: Block) => void>();
   /** Ends of attached streams; the one that wrote last is the last to go on after a pause, or the others would starve. */
@@ -41,7 +41,7 @@ export class AppLog {
   #rotate: Rotation;
   #holding = false;
   #closed: Promise<void> | null = null;
-  readonly #path: string;
+  readonly #path: string | null;
 
   constructor(options: AppLogOptions) {
     this.#app = options.app;
@@ -49,20 +49,23 @@ export class AppLog {
     this.#onWarning = options.onWarning;
     this.#format = options.format;
     this.#rotate = options.rotate;
-    this.#path = join(options.dir, `${options.app}.log`);
-    this.#file = new LogFile({
-      path: this.#path,
-      rotation: options.rotate,
-      clock: this.#clock,
-      onWarning: options.onWarning,
-      onDrain: () => this.#release(),
-      recovered: (lost) => this.#recovered(lost),
-    });
+    this.#path = options.dir === null ? null : join(options.dir, `${options.app}.log`);
+    this.#file =
+      this.#path === null
+        ? null
+        : new LogFile({
+            path: this.#path,
+            rotation: options.rotate,
+            clock: this.#clock,
+            onWarning: options.onWarning,
+            onDrain: () => this.#release(),
+            recovered: (lost) => this.#recovered(lost),
+          });
   }
 
   /** Lines that are missing in the file because it could not be written; near the edge of a full disk an estimate, since writes fail halfway. */
   get lostLines(): number {
-    return this.#file.lostLines;
+    return this.#file?.lostLines ?? 0;
   }
 
   /** Reads until the stream closes; an unterminated last line counts as a line. */
@@ -100,7 +103,7 @@ export class AppLog {
   /** Newest lines, oldest first: from the ring, and from the files where more is asked for than it holds. */
   async tail(filter: TailFilter): Promise<LogLine[]> {
     const quick = this.#ring.tail(this.#app, filter);
-    if (quick.length >= filter.lines) return quick;
+    if (quick.length >= filter.lines || this.#file === null || this.#path === null) return quick;
     await this.#file.flush();
     const filed = await tailFiles(this.#app, this.#path, filter);
     return joinTails(filed, this.#ring.tail(this.#app, filter)).slice(-filter.lines);
@@ -136,11 +139,11 @@ export class AppLog {
     const after = options.rotate;
     this.#rotate = after;
     if (before.sizeBytes !== after.sizeBytes || before.keep !== after.keep || before.maxAgeMs !== after.maxAgeMs)
-      this.#file.setRotation(after);
+      this.#file?.setRotation(after);
   }
 
   reopen(): void {
-    this.#file.reopen();
+    this.#file?.reopen();
   }
 
   /** Writes what is left, unterminated lines included; bounded to 2 s. */
@@ -151,7 +154,7 @@ export class AppLog {
       // Without a reader the pipe would fill up and stop a worker that still has to end.
       readable.resume();
     }
-    this.#closed = this.#file.close();
+    this.#closed = this.#file?.close() ?? Promise.resolve();
     return this.#closed;
   }
 
@@ -159,7 +162,8 @@ export class AppLog {
     if (this.#closed) return;
     this.#ring.push(block);
     for (const push of [...this.#followers]) push(block);
-    if (!this.#file.writable) {
+    if (this.#file === null) this.#yield();
+    else if (!this.#file.writable) {
       this.#file.lose(countLines(block.text));
       this.#yield();
     } else if (!this.#file.write(formatBlock(this.#app, block, this.#format))) this.#hold();

@@ -34,7 +34,7 @@ function availability(app: App, model: Model, runtime: ModelRuntime): Availabili
       }),
     };
   // A load that nobody has seen finish yet is a cold start: its time does not count against a request's deadline.
-  return active.some((w) => w.restarts > 0) ? { kind: 'up' } : loading;
+  return active.some((w) => w.restarts > 0 || w.state === 'unhealthy') ? { kind: 'up' } : loading;
 }
 
 function notRunning(app: App, { name, version }: Model): SupError {

@@ -32,12 +32,17 @@ export class Guard implements GroupRegistry {
   readonly #groups = new Set<number>();
   readonly mark = { SUPERVISOR_MASTER: randomUUID() };
 
-  constructor(home: string) {
+  /** @param home for who looks at the process; null: there is none */
+  constructor(home: string | null) {
     this.#shell = spawn('/bin/sh', ['-c', SCRIPT, 'guard', `SUPERVISOR_MASTER=${this.mark.SUPERVISOR_MASTER}`], {
       stdio: ['pipe', 'ignore', 'ignore'],
       detached: true,
       cwd: '/',
-      env: { PATH: process.env.PATH ?? '/usr/bin:/bin', SUPERVISOR_HOME: home, SUPERVISOR_GUARD: '1' },
+      env: {
+        PATH: process.env.PATH ?? '/usr/bin:/bin',
+        ...(home !== null && { SUPERVISOR_HOME: home }),
+        SUPERVISOR_GUARD: '1',
+      },
     });
     // A guard that somebody killed breaks the pipe; the workers' own exit on disconnect is what is left then.
     this.#shell.stdin?.on('error', () => {});

@@ -1,26 +1,19 @@
-import { fileURLToPath } from 'node:url';
 import { systemClock } from '../clock.js';
 import { loadOrCreateToken } from '../control/auth.js';
 import { SupError } from '../errors.js';
-import { ModelRuntime } from '../models/runtime.js';
-import { Hooks } from '../monitor/hooks.js';
 import { Acts } from './acts.js';
-import { updateQueues } from './availability.js';
 import { Configs } from './configs.js';
-import { DecisionLog } from './decisions.js';
+import { Core, WORKERS_DIR } from './core.js';
 import { describe } from './describe.js';
-import { EventHub } from './events.js';
-import { Guard } from './guard.js';
 import { type Home, prepareHome } from './home.js';
 import { killLeftovers } from './leftovers.js';
 import { Listeners } from './listeners.js';
 import { type Lock, takeLock } from './lock.js';
 import { openMasterLog } from './log.js';
 import { LogReader } from './log-reader.js';
-import { Observation } from './observation.js';
+import { ModelMetadataReader } from './model-metadata.js';
 import { Plugins } from './plugins.js';
-import { Predictions } from './predictions.js';
-import { Registry } from './registry.js';
+import type { Registry } from './registry.js';
 import { LearnedFile, StateFile } from './state-file.js';
 import type { PredictRequest, Supervisor } from './supervisor.js';
 import { selectTargets } from './targets.js';
@@ -45,9 +38,6 @@ export interface Master extends Supervisor {
   warn(text: string): void;
 }
 
-/** Compiled worker programs stand beside the compiled sources. */
-const WORKERS_DIR = fileURLToPath(new URL('../../workers', import.meta.url));
-
 /**
  * Takes the state folder and wires the parts; decides nothing.
  * @throws SupError SUP_MASTER_RUNNING, SUP_MASTER_START_FAILED
@@ -67,79 +57,44 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
   const { state: learned, warnings: learnedWarnings } = learnedFile.read();
   for (const text of [...warnings, ...stateWarnings, ...learnedWarnings]) warn(text);
 
-  const guard = new Guard(home.dir);
-  const decisions = new DecisionLog(clock);
-  const events = new EventHub(clock, decisions);
-  const hooks = new Hooks(warn);
-  const plugins = new Plugins(hooks, warn, { clock, info: (text) => log.info(text) });
-  decisions.onDecision((decision) => hooks.decision(decision));
-  decisions.onDecision((d) => log.info({ policy: d.policy, ...d.numbers }, `${d.subject}: ${d.action}: ${d.reason}`));
-
-  const runtime: ModelRuntime = new ModelRuntime({
+  const core = new Core({
     clock,
-    apps: () => registry.everything,
-    decided: (subject, policy, decision) => decisions.add(subject, policy, decision),
-    warn,
-    room: () => observation.box.room(),
-    pressure: () => observation.box.level,
-    changed: (app) => {
-      updateQueues(app, runtime);
-      events.appChanged(app);
-    },
-    learned: learned.models,
-    learn: (models) => learnedFile.write({ models }),
-  });
-  const registry: Registry = new Registry({
-    clock,
-    random: Math.random,
-    groups: guard,
     home: home.dir,
     logsDir: home.logs,
-    workersDir: WORKERS_DIR,
     pins: state.pins,
+    learned: learned.models,
+    learn: (models) => learnedFile.write({ models }),
     warn,
-    life: runtime,
-    hasRoom: (bytes) => observation.box.hasRoom(bytes),
-    events: {
-      decided: (subject, policy, decision) => decisions.add(subject, policy, decision),
-      stateChanged: (worker, from) => {
-        events.workerChanged(worker, from);
-        const entry = registry.ofWorker(worker.id);
-        if (!entry) return;
-        // Before its first request: what it begins with is not what it was asked to do.
-        if (worker.state === 'ready' && from === 'starting' && worker.limits.maxMemoryBytes !== null)
-          observation.sampling.lookAt(worker);
-        runtime.workerChanged(entry.app, worker);
-        updateQueues(entry.app, runtime);
-        if (events.appChanged(entry.app) === 'online') registry.unblock(entry.app.name);
-      },
-    },
-    changed: (app) => {
-      runtime.appChanged(app);
-      updateQueues(app, runtime);
-      events.appChanged(app);
+  });
+  const { decisions, events, hooks, runtime, registry, predictions, observation } = core;
+  const plugins = new Plugins(hooks, warn, { clock, info: (text) => log.info(text) });
+  decisions.onDecision((d) => log.info({ policy: d.policy, ...d.numbers }, `${d.subject}: ${d.action}: ${d.reason}`));
+  const metadata = new ModelMetadataReader({
+    registry,
+    clock,
+    warn,
+    home: home.dir,
+    workersDir: WORKERS_DIR,
+    groups: core.guard,
+    wake: ({ app }, version) => {
+      const pool = app.pools.get(version);
+      const model = pool && runtime.of(app, pool);
+      if (!model) return false;
+      runtime.wake(model);
+      return runtime.isLoading(model);
     },
   });
-  const predictions = new Predictions(registry, clock, runtime);
-  const observation = new Observation({
-    clock,
-    home: home.dir,
-    apps: () => registry.apps,
-    decisions,
-    hooks,
-    warn,
-    sampled: (at) => runtime.sampled(at),
-    evict: (pool, reason) => runtime.evict(pool, reason),
+  events.on((event) => {
+    if (event.type !== 'worker' || event.state !== 'ready') return;
+    const entry = registry.get(event.app);
+    if (entry) metadata.noticed(entry);
   });
   const { resources } = observation;
   const logs = new LogReader(registry);
   const configs = new Configs(() => new Set(registry.entries.map((entry) => entry.file)));
   const settle = () => {
     const { ruling } = configs.ruling();
-    if (ruling) {
-      observation.configure(ruling);
-      runtime.configure(ruling);
-    }
+    if (ruling) core.configure(ruling);
     stateFile.write({
       configs: configs.list().map(({ file, hash }) => ({ file, hash })),
       pins: Object.fromEntries(
@@ -174,12 +129,9 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
   let ended = () => {};
   const end = async (reason: string) => {
     log.info(`ending: ${reason}`);
-    await registry.retire();
-    observation.close();
-    runtime.close();
+    await core.stop();
     await listeners.close();
-    await Promise.all(registry.entries.map((entry) => entry.log.close()));
-    await guard.close();
+    await core.close();
     log.info('ended');
     await log.flushed();
     lock.release();
@@ -200,15 +152,24 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
         app.rows().map((row) => ({
           ...row,
           ended: app.endedWith() === 0,
+          stalled: app.stalled,
           served: app.serves(row.version) || row.state !== 'stopped',
         })),
       );
       return {
-        ok: apps.every((row) => row.min === 0 || row.ready > 0 || row.ended || row.state === 'idle' || !row.served),
-        apps: apps.map(({ name, version, state: appState, ready, desired }) => ({
+        ok: apps.every(
+          (row) =>
+            row.min === 0 ||
+            (row.ready > 0 && row.stalled === null) ||
+            row.ended ||
+            row.state === 'idle' ||
+            !row.served,
+        ),
+        apps: apps.map(({ name, version, state: appState, stalled, ready, desired }) => ({
           name,
           version,
           state: appState,
+          stalled,
           ready,
           desired,
         })),
@@ -218,8 +179,10 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     apply: (file, options) => refuseWhenEnding().apply(file, options),
     act: (verb, target) => refuseWhenEnding().act(verb, target),
     scale: (target, size) => refuseWhenEnding().scale(target, size),
-    describe: (target) =>
-      selectTargets(registry.apps, target).flatMap((s) => describe(s, registry, decisions, resources)),
+    describe: (target) => {
+      const models = runtime.status();
+      return selectTargets(registry.apps, target).flatMap((s) => describe(s, registry, decisions, resources, models));
+    },
     models: () => runtime.status(),
     decisions: (filter) => decisions.list(filter),
     logs: (target, options) => logs.tail(target, options),
@@ -227,9 +190,12 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     onEvent: (listener) => events.on(listener),
     predict: (request: PredictRequest) => predictions.predict(request),
     stream: (request) => predictions.stream(request),
+    versionFor: (model, version, user) => predictions.versionFor(model, version, user),
+    modelMetadata: (model, version, options) => metadata.of(model, version, options),
     defaultModel: () => predictions.nameOfDefault(),
     userHeader: (model) => predictions.userHeader(model),
     routingHeader: (model) => predictions.routingHeader(model),
+    modelWindow: (seconds) => core.modelWindow(seconds),
     resources: () => resources.report(),
     memory: () => resources.memory(),
     cleanup: () => resources.cleanUp(),

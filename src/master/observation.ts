@@ -14,8 +14,8 @@ import { Sampling } from './sampling.js';
 
 export interface ObservationDependencies {
   clock: Clock;
-  /** The state folder: its disk is the one that is watched. */
-  home: string;
+  /** The disk that this is on is the one that is watched. */
+  diskPath: string;
   apps: () => readonly App[];
   decisions: DecisionLog;
   hooks: Hooks;
@@ -35,7 +35,7 @@ export class Observation {
   readonly #ladder: MemoryLadder;
 
   constructor(private readonly deps: ObservationDependencies) {
-    const { clock, apps, decisions, warn, home, hooks, sampled, evict } = deps;
+    const { clock, apps, decisions, warn, diskPath, hooks, sampled, evict } = deps;
     this.box = new Box({
       decided: (subject, policy, decision) => decisions.add(subject, policy, decision),
       pressureChanged: (change) => hooks.pressure(change),
@@ -45,7 +45,7 @@ export class Observation {
     this.sampling = new Sampling({
       clock,
       apps,
-      sampler: new Sampler({ clock, diskPath: home, warn }),
+      sampler: new Sampler({ clock, diskPath, warn }),
       onSnapshot: (snapshot, stalled) => this.#follow(snapshot, stalled),
       boxClose: () => this.#isBoxClose(),
       onUsed: (usedBytes, now) => {

@@ -80,6 +80,11 @@ export class Predictions {
   }
 
   /** @throws SupError SUP_MODEL_NOT_FOUND */
+  versionFor(model: string, version: string | null, user: string | null): string {
+    return this.#route({ model, version, user }).version;
+  }
+
+  /** @throws SupError SUP_MODEL_NOT_FOUND */
   nameOfDefault(): string {
     if (this.defaultModel !== null && this.registry.get(this.defaultModel)?.model) return this.defaultModel;
     const models = this.registry.entries.filter((entry) => entry.model);

@@ -30,8 +30,10 @@ export interface Entry {
 export interface RegistryDependencies extends Omit<AppDependencies, 'events'> {
   events: Omit<AppDependencies['events'], 'onLine'>;
   groups: GroupRegistry;
-  home: string;
-  logsDir: string;
+  /** State folder, if there is one. */
+  home: string | null;
+  /** Null: logs are in memory only. */
+  logsDir: string | null;
   workersDir: string;
   /** Sizes pinned by hand, by the names of pools; of an app too. */
   pins: Record<string, number>;

@@ -83,7 +83,8 @@ export class Sampling {
     const byPid = this.#workersByPid();
     const snapshot = sampler.sample([...byPid.keys()]);
     this.#latest = snapshot;
-    for (const [pid, here] of byPid) record(snapshot.trees.get(pid) ?? null, here);
+    const { gpuProcesses } = snapshot.machine;
+    for (const [pid, here] of byPid) record(snapshot.trees.get(pid) ?? null, gpuProcesses?.get(pid) ?? null, here);
     onSnapshot(snapshot, stalled);
     this.#closeLook?.cancel();
     const all = boxClose();
@@ -138,10 +139,11 @@ export class Sampling {
   }
 }
 
-function record(tree: TreeSample | null, here: readonly Inhabitant[]): void {
+function record(tree: TreeSample | null, gpuBytes: number | null, here: readonly Inhabitant[]): void {
   const parts = divide(tree?.memoryBytes ?? null, here);
   for (const [index, { worker }] of here.entries()) {
     worker.readings.tree = tree;
+    worker.readings.gpuBytes = gpuBytes === null ? null : gpuBytes / here.length;
     worker.readings.look(parts[index] ?? null, worker.state === 'ready');
     worker.readings.cpuPercent =
       tree?.cpuPercent == null ? null : Math.round((tree.cpuPercent / here.length) * 10) / 10;

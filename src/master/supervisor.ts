@@ -2,9 +2,11 @@
  * What the control plane, the inference server and embedders may ask of a running master. The shapes of rows and reports are
  * the contract that the CLI and outside tools rely on.
  */
+
+import type { ModelWindow } from '../metrics/model-history.js';
 import type { CancelSignal } from '../pool/job.js';
 import type { WorkerState } from '../worker/state.js';
-import type { ModelStatus } from './model-status.js';
+import type { ModelMetadata, ModelStatus } from './model-status.js';
 import type { CleanupReport, MemoryReport, ResourceReport, Sizing, WorkerResources } from './resource-reports.js';
 
 export type * from './model-status.js';
@@ -146,10 +148,18 @@ export interface Supervisor {
   readonly version: string;
   readonly startedAt: string;
   readonly home: string;
-  /** `ok` while every app with `min >= 1` has a ready worker. */
+  /** `ok` while every app with `min >= 1` has a ready worker and a queue that moves. */
   health(): {
     ok: boolean;
-    apps: { name: string; version: string | null; state: AppState; ready: number; desired: number }[];
+    apps: {
+      name: string;
+      version: string | null;
+      state: AppState;
+      /** Why its queue does not move, where it does not. */
+      stalled: string | null;
+      ready: number;
+      desired: number;
+    }[];
   };
   list(): AppRow[];
   /** Reads a configuration file and adds or updates its apps; resolves when all are ready or idle, or have given up.
@@ -164,6 +174,8 @@ export interface Supervisor {
   describe(target: string): AppDetail[];
   /** Every version of every model. */
   models(): ModelStatus[];
+  /** What all of them together did in the last so many seconds, at most an hour. */
+  modelWindow(seconds: number): ModelWindow;
   decisions(filter: { policy?: string; subject?: string; limit?: number }): Decision[];
   /** Last lines, oldest first. @throws SupError SUP_NO_SUCH_TARGET */
   logs(target: string, options: { lines: number; since: Date | null }): Promise<LogLine[]>;
@@ -179,6 +191,14 @@ export interface Supervisor {
   userHeader(model: string): string | null;
   /** The header whose value the worker of a request to this model is chosen by (lower case), or null. */
   routingHeader(model: string): string | null;
+  /** The version that a request goes to; where weights choose, each call may give another. @throws SupError SUP_MODEL_NOT_FOUND */
+  versionFor(model: string, version: string | null, user: string | null): string;
+  /**
+   * What a version declares; null: the default one. Where it was never loaded, a short-lived child reads it.
+   * @param options `wake`: a request follows, so load the model meanwhile
+   * @throws SupError SUP_MODEL_NOT_FOUND; SUP_LOAD_FAILED where its module can't be read; SUP_MODEL_ERROR where it declares no tensors that are any
+   */
+  modelMetadata(model: string, version: string | null, options?: { wake?: boolean }): Promise<ModelMetadata>;
   /** What the box and every worker use, how it develops, and what to do about it. */
   resources(): ResourceReport;
   memory(): MemoryReport;
@@ -198,6 +218,8 @@ export interface AppDetail extends AppRow {
   recycle: Record<string, unknown>;
   restart: Record<string, unknown>;
   stop: Record<string, unknown>;
+  /** Null for what is no model. */
+  model: ModelStatus | null;
   /** Null where the size is fixed. */
   sizing: Sizing | null;
   resources: WorkerResources[];

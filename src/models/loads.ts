@@ -201,7 +201,9 @@ export class Loads {
     this.deps.changed(model);
     model.pool.resize(Math.max(ticket.size, model.pool.desired)).then(
       () => {
-        if (!wasReady) model.loadEnded((clock.now() - startedAt) / 1000, clock.now());
+        // One that failed was resized to nothing meanwhile, and that resolves too.
+        if (this.#tickets.get(model) === ticket && !wasReady)
+          model.loadEnded((clock.now() - startedAt) / 1000, clock.now());
         this.#end(ticket, ticket.resolve);
       },
       (error: Error) => this.#end(ticket, () => ticket.reject(error)),

@@ -122,10 +122,10 @@ export class Model {
     this.failure = null;
   }
 
-  /** Its part of the box's memory now. */
+  /** Its part of the box's memory now, and of the GPUs'. */
   measured(): Sizes {
-    const sizes = this.pool.workers.map(ownBytes).filter((bytes) => bytes !== null);
-    return { bytes: sizes.length === 0 ? null : sizes.reduce((a, b) => a + b, 0), gpuBytes: null };
+    const { workers } = this.pool;
+    return { bytes: sumOf(workers.map(ownBytes)), gpuBytes: sumOf(workers.map(({ readings }) => readings.gpuBytes)) };
   }
 
   /** Now and then: popularity counts requests. */
@@ -159,4 +159,10 @@ export class Model {
 
 function mix(before: number, now: number): number {
   return KEPT_SHARE * before + (1 - KEPT_SHARE) * now;
+}
+
+/** Null where nothing is known. */
+function sumOf(values: readonly (number | null)[]): number | null {
+  const known = values.filter((value) => value !== null);
+  return known.length === 0 ? null : known.reduce((a, b) => a + b, 0);
 }

@@ -4,6 +4,7 @@ import type { Clock } from '../clock.js';
 import { type Config, STANDARD_BOX } from '../config/schema.js';
 import { messageOf, SupError } from '../errors.js';
 import type { ModelStatus } from '../master/model-status.js';
+import type { ModelCounts } from '../metrics/model-history.js';
 import type { PolicyDecision } from '../policy/decision.js';
 import type { LoadCause, Sizes } from '../policy/load.js';
 import type { PressureLevel } from '../policy/pressure.js';
@@ -13,7 +14,7 @@ import { Idle } from './idle.js';
 import { Loads } from './loads.js';
 import { MemoryLedger } from './memory-ledger.js';
 import { type LearnedModel, Model } from './model.js';
-import { modelStatus, stateOf } from './status.js';
+import { modelCounts, modelStatus, stateOf } from './status.js';
 
 export type ModelSettings = Pick<Config, 'models' | 'unloading'>;
 
@@ -37,6 +38,8 @@ const LEARN_EVERY_MS = 60_000;
 /** Uses beyond this are not foreseen when it is weighed who goes. */
 const NEXT_USE_MS = 15 * 60_000;
 const MIB = 1024 ** 2;
+/** A boot that takes too long is killed at `ready.timeout`; why it took too long is a better answer than that it did. */
+const BOOT_END_MS = 1000;
 
 /** Every model version of the box: which are loaded, when they go, and what was learned of them. */
 export class ModelRuntime {
@@ -108,6 +111,11 @@ export class ModelRuntime {
     return this.models().map((model) => modelStatus(model, this.#loads, this.#idle, clock.now(), clock.wall()));
   }
 
+  counts(): ModelCounts[] {
+    const wall = this.deps.clock.wall();
+    return this.models().map((model) => modelCounts(model, wall));
+  }
+
   /** Why no request is taken now; null while there is no such reason. */
   refusal(model: Model): SupError | null {
     const { failure } = model;
@@ -128,7 +136,7 @@ export class ModelRuntime {
 
   /** How long a request waits for it to load. */
   coldStartMs(model: Model): number {
-    return this.#settings.models.coldStartTimeoutMs ?? model.config.ready.timeoutMs;
+    return this.#settings.models.coldStartTimeoutMs ?? model.config.ready.timeoutMs + BOOT_END_MS;
   }
 
   /** It waits for its turn, or loads. */

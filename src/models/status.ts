@@ -1,5 +1,6 @@
 import { versionWeights } from '../config/versions.js';
 import type { InputCounts, LoadCounts, ModelState, ModelStatus } from '../master/model-status.js';
+import type { ModelCounts } from '../metrics/model-history.js';
 import type { Idle } from './idle.js';
 import type { Loads } from './loads.js';
 import type { Model } from './model.js';
@@ -32,6 +33,18 @@ export function modelStatus(model: Model, loads: Loads, idle: Idle, now: number,
     loads: loadCounts(model, wall),
     memory_bytes: model.measured().bytes,
     gpu_memory_bytes: model.measured().gpuBytes,
+    inputs: inputCounts(model),
+  };
+}
+
+/** What only counts up, and the wanted size: cheap enough for each tick. */
+export function modelCounts(model: Model, wall: number): ModelCounts {
+  const { config, version, pool } = model;
+  return {
+    name: config.name,
+    version,
+    instances: { target: pool.desired, min: config.workers.min },
+    loads: loadCounts(model, wall),
     inputs: inputCounts(model),
   };
 }
@@ -93,7 +106,7 @@ function inputCounts({ dispatcher }: Model): InputCounts {
     lost,
     retries,
     batches,
-    compute_ms: Math.round(computeMs),
-    queue_ms: Math.round(queueMs),
+    compute_ms: Math.round(computeMs * 1000) / 1000,
+    queue_ms: Math.round(queueMs * 1000) / 1000,
   };
 }

@@ -109,8 +109,8 @@ export class Departures {
   /** A batch for each worker with inputs of its own keys. False: nothing could leave. */
   #dispatchKeyed(): boolean {
     const { backlog, slots } = this.deps;
-    const { maxSize } = this.deps.config().batching;
     if (slots.room() === 0) return false;
+    const maxSize = slots.streams ? 1 : this.deps.config().batching.maxSize;
     let batches: [Owner, Item[]][] = [];
     backlog.takeChosen(maxSize * slots.active * KEYED_LOOKAHEAD, (items) => {
       batches = slots.spread(items, maxSize);
@@ -133,10 +133,11 @@ export class Departures {
 
   #size(owner: Owner): number {
     const { backlog, slots, ledger } = this.deps;
-    // Its model answers in chunks, or it is tried with a single one.
-    if (owner.slot.streams || owner.most === 1) return 1;
+    // Its model answers in chunks.
+    if (owner.slot.streams) return 1;
     const queued = backlog.ordinary;
-    return batchSize({ queued, share: slots.share(owner, queued), costMs: ledger.costMs }, this.deps.config().batching);
+    const share = Math.ceil(queued / Math.max(1, slots.room()));
+    return slots.share(owner, batchSize({ queued, share, costMs: ledger.costMs }, this.deps.config().batching));
   }
 
   #dispatchSolo(): void {

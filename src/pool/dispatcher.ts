@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.js';
 import type { SupError } from '../errors.js';
 import { RetryBudget } from '../policy/retry-budget.js';
+import type { StallFacts } from '../policy/stall.js';
 import type { ChunkMessage, ResultMessage } from '../worker/protocol.js';
 import { Admission } from './admission.js';
 import { Alarm } from './alarm.js';
@@ -135,8 +136,10 @@ export class Dispatcher {
     const batch = this.#flights.of(worker, message.batch);
     if (!batch) return;
     this.#flights.finish(batch);
+    const now = this.#clock.now();
+    this.#flights.progress.cameBack(now, batch.sentAt);
     // A failure takes no time to speak of: it must not make its worker look fast.
-    if (message.outcomes.some((outcome) => outcome.ok)) this.#slots.measure(batch, this.#clock.now());
+    if (message.outcomes.some((outcome) => outcome.ok)) this.#slots.measure(batch, now);
     this.#ledger.cameBack(batch.items.length, message.computeMs);
     this.#overload.cameBack(batch, message.computeMs, this.#clock.now());
     for (let i = 0; i < batch.items.length; i++) {
@@ -158,6 +161,38 @@ export class Dispatcher {
   /** Inputs in flight there. */
   busy(worker: string): number {
     return this.#slots.get(worker)?.inputs ?? 0;
+  }
+
+  /** It gets no more than so many batches at once; null: as many as any other. */
+  limit(worker: string, batches: number | null): void {
+    this.#slots.limit(worker, batches);
+    this.#departures.schedule();
+  }
+
+  /** How it does beside the others; null: it takes no work, or none came back yet. */
+  pace(worker: string): { relative: number; batches: number } | null {
+    const pace = this.#slots.get(worker)?.pace;
+    return pace?.mean == null ? null : { relative: pace.mean, batches: pace.samples };
+  }
+
+  /** What one input takes; null: none came back yet. */
+  get usualMs(): number | null {
+    return this.#slots.cost.of(1);
+  }
+
+  /** Whether the queue moves; null where nothing is to move, or nothing could take it. */
+  movement(): StallFacts | null {
+    const oldest = this.#backlog.oldestOrdinary();
+    if (oldest === null || this.#availability.kind !== 'up') return null;
+    const now = this.#clock.now();
+    const { progress } = this.#flights;
+    return {
+      queued: this.#backlog.ordinary,
+      oldestMs: now - oldest,
+      stillMs: now - Math.max(progress.movedAt, oldest),
+      p95Ms: progress.p95Ms(),
+      workers: this.#slots.occupation(now),
+    };
   }
 
   /** Resolves when nothing is in flight there, abandoned batches included. */

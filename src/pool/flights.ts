@@ -2,6 +2,7 @@ import type { Clock } from '../clock.js';
 import type { PolicyDecision } from '../policy/decision.js';
 import type { Alarm } from './alarm.js';
 import type { Item } from './job.js';
+import { Progress } from './progress.js';
 import type { Batch, Owner, Slots } from './slots.js';
 
 export interface FlightsDependencies {
@@ -14,6 +15,7 @@ export interface FlightsDependencies {
 
 /** The batches that are with workers, and the watch over those that do not come back. */
 export class Flights {
+  readonly progress = new Progress();
   readonly #batches = new Map<number, Batch>();
   /** Nobody waits for them any more, and they have not come back. */
   readonly #abandoned = new Set<Batch>();
@@ -46,6 +48,7 @@ export class Flights {
     for (const item of items) item.batch = batch;
     this.#batches.set(id, batch);
     this.deps.slots.begin(batch, solo);
+    this.progress.left(sentAt);
     return batch;
   }
 

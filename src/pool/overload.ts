@@ -60,7 +60,7 @@ export class Overload {
   /** A batch came back. */
   cameBack({ items, sentAt }: Batch, computeMs: number, now: number): void {
     const item = items[items.length >> 1] as Item;
-    // How long a stream lasts says nothing about how long others wait: its deadline is counted anew with each chunk.
+    // How long a stream goes on says nothing about how soon the next one can begin, which is what its deadline is about.
     if (item.job.request.stream) return;
     const admitted = this.#shedding.active ? this.#admitted() : 0;
     const seen = { latencyMs: ageMs(item, sentAt) + computeMs, computeMs, timeoutMs: item.job.timeoutMs };

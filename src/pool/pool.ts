@@ -7,8 +7,10 @@ import type { FromWorker } from '../worker/protocol.js';
 import type { WorkerState } from '../worker/state.js';
 import { Worker } from '../worker/worker.js';
 import { Coalesced } from './coalesced.js';
+import { Health } from './health.js';
 import { Recycling } from './recycling.js';
 import { Settling } from './settling.js';
+import { Stall } from './stall.js';
 import { Trimming } from './trimming.js';
 import { pickVictims } from './victims.js';
 import type { Blueprint, Work } from './work.js';
@@ -55,6 +57,8 @@ export class Pool {
   waitingFor: string | null = null;
   readonly recycling: Recycling;
   readonly #trimming: Trimming;
+  readonly #health: Health;
+  readonly #stall: Stall;
 
   constructor(
     /** `intents@v1` or `web`: workers are `<name>/<number>`. */
@@ -84,6 +88,22 @@ export class Pool {
       },
     });
     this.#trimming = new Trimming(deps.events.decided);
+    const { service } = deps.work;
+    this.#health = new Health({
+      clock: deps.clock,
+      service,
+      decided: deps.events.decided,
+      workers: () => this.#serving(),
+      inFlight: (worker) => this.inFlight(worker),
+      replace: (worker, decision) => this.recycling.replace(worker, 'health', decision),
+    });
+    this.#stall = new Stall({
+      service,
+      replace: (name, decision) => {
+        const worker = this.#serving().find((w) => w.id === name);
+        if (worker) void this.recycling.replace(worker, 'health', decision);
+      },
+    });
   }
 
   /** How often it was asked to stop: a start that has to wait sees whether it was called off. */
@@ -241,6 +261,19 @@ export class Pool {
       else this.#checkWedge(worker, now);
       this.checkMemory(worker, now);
     }
+    if (stalled) return;
+    this.#health.tick(now);
+    this.#stall.tick();
+  }
+
+  /** Why its queue stands still, if it does. */
+  get stalled(): string | null {
+    return this.#stall.reason;
+  }
+
+  /** Those that take work, or would if they were well. */
+  #serving(): Worker[] {
+    return this.active().filter((w) => (w.state === 'ready' || w.state === 'unhealthy') && !w.condemned);
   }
 
   /** After a look at its memory. */
@@ -411,6 +444,7 @@ export class Pool {
       worker.inFlight = message.inFlight;
     }
     this.work.message(worker, message);
+    if (message.type === 'result') this.#health.observe(worker, message);
     // Not only at the tick: a limit acts between requests.
     const { maxRequests, maxUsers } = worker.limits;
     if ((maxRequests !== null && worker.requests >= maxRequests) || (maxUsers !== null && worker.users >= maxUsers))

@@ -48,6 +48,9 @@ export class Settling {
     );
     if (bad)
       return new SupError('SUP_WORKER_BOOT_FAILED', bad.lastFailure ?? `${bad.id} did not start`, { worker: bad.id });
-    return active.filter((w) => w.state === 'ready' || w.ended === 'clean').length >= desired ? 'ready' : 'waiting';
+    // One that is out of the rotation for its health has booted, and comes back.
+    return active.filter((w) => w.state === 'ready' || w.state === 'unhealthy' || w.ended === 'clean').length >= desired
+      ? 'ready'
+      : 'waiting';
   }
 }

@@ -128,6 +128,23 @@ export class Slots {
     this.#refresh();
   }
 
+  limit(worker: string, batches: number | null): void {
+    const owner = this.#owners.get(worker);
+    if (owner) owner.most = batches ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Those that take work: whether they have room, and how long they have had their oldest batch. */
+  occupation(now: number): { worker: string; hasRoom: boolean; inFlightMs: number | null }[] {
+    return this.#active.map((owner) => {
+      const [oldest] = owner.batches;
+      return {
+        worker: owner.slot.worker,
+        hasRoom: this.#takes(owner),
+        inFlightMs: oldest ? now - oldest.sentAt : null,
+      };
+    });
+  }
+
   drain(owner: Owner): void {
     owner.draining = true;
     this.#refresh();
@@ -184,10 +201,16 @@ export class Slots {
     return index === -1 ? null : (this.#active[index] as Owner);
   }
 
-  /** How many of the queued inputs this worker takes. */
-  share(owner: Owner, queued: number): number {
+  /** How many inputs this worker takes where an equal part is `size`. */
+  share(owner: Owner, size: number): number {
     if (owner.most === 1) return 1;
-    return this.#balancer.share?.(this.#active, owner, queued) ?? Math.ceil(queued / Math.max(1, this.room()));
+    const { share } = this.#balancer;
+    return share ? Math.min(size, share.call(this.#balancer, this.#active, owner, this.queue.queued())) : size;
+  }
+
+  /** Their model answers with streams: one input a batch. */
+  get streams(): boolean {
+    return this.#active.some((owner) => owner.slot.streams);
   }
 
   /** These inputs by the workers that their keys belong to, as far as those have room now. */

@@ -1,4 +1,6 @@
+import type { ModelHealthConfig } from '../config/types.js';
 import type { AppMode } from '../master/supervisor.js';
+import type { StallFacts } from '../policy/stall.js';
 import type { Backend, Instance } from '../worker/backend.js';
 import type { FromWorker } from '../worker/protocol.js';
 import type { Readiness } from '../worker/readiness.js';
@@ -28,8 +30,29 @@ export interface Work {
   inFlight?(worker: Worker): number;
   /** Inputs that wait for a worker, where there is a queue. */
   queued?(): number;
+  /** How well its workers serve, where predictions pass the master. */
+  readonly service?: Service;
   /** What its size is to follow; without it the size is fixed. */
   demand?(): Demand;
+}
+
+/** What a pool knows of how its workers serve, and what it can do about it. */
+export interface Service {
+  readonly config: ModelHealthConfig;
+  /** How long work waits for a fuller batch at most. */
+  readonly maxDelayMs: number;
+  /** Whether all workers get alike work, so that their times can be compared. */
+  readonly comparable: boolean;
+  /** What one input takes; null: not known. */
+  readonly usualMs: number | null;
+  /** Its times relative to what such batches take here; null: none came back. */
+  pace(worker: Worker): { relative: number; batches: number } | null;
+  /** It is not well: no more work for it, until it is admitted again. What it has it finishes. */
+  suspend(worker: Worker): void;
+  /** It gets no more than so many batches at once; null: as many as any other. */
+  limit(worker: Worker, batches: number | null): void;
+  /** The queue; null: nothing waits, or nobody could take it. */
+  movement(): StallFacts | null;
 }
 
 /** How the workers of one generation are made. */

@@ -99,6 +99,7 @@ export class Sampler {
 
   close(): void {
     this.#gpus.close();
+    this.#trees.close();
   }
 
   #machine(at: number): MachineSample {
@@ -119,6 +120,7 @@ export class Sampler {
       disk,
       network: networkSample(before?.traffic ?? null, traffic, elapsedMs),
       gpus: this.#sensors.gpus.read(),
+      gpuProcesses: this.#sensors.gpuProcesses.read(),
     };
   }
 
@@ -171,6 +173,7 @@ function sensorsOf({ proc, cgroupRoots, diskPath, trees, gpus, warn }: Sources) 
     traffic: new Sensor('network traffic', () => readTraffic(proc), warn),
     disk: new Sensor('disk space', () => readDisk(diskPath), warn),
     gpus: new Sensor('GPU', () => gpus.read(), warn),
+    gpuProcesses: new Sensor('GPU processes', () => gpus.processes(), warn),
     processes: new Sensor(
       'processes',
       (leaders: readonly number[], at: number) => trees.sampleWith(process.pid, leaders, at),

@@ -24,6 +24,8 @@ export interface MachineSample {
   readonly network: NetworkSample | null;
   /** Null without nvidia-smi. */
   readonly gpus: readonly GpuSample[] | null;
+  /** Bytes of GPU memory by pid. */
+  readonly gpuProcesses: ReadonlyMap<number, number> | null;
 }
 
 export interface MemorySample {

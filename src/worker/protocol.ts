@@ -51,7 +51,14 @@ export type ToWorker =
   | { type: 'unload' }
   /** Limits at which a `stats` message is due at once instead of with the next heartbeat (http workers). */
   | { type: 'limits'; maxRequests: number | null; maxUsers: number | null }
-  | CleanupMessage;
+  | CleanupMessage
+  | CheckMessage;
+
+/** How are you? Answered by `checked` with the same id. A model has no predictions in flight when it is asked. */
+export interface CheckMessage {
+  type: 'check';
+  id: number;
+}
 
 /** Give memory back: run the cleanup hooks, then collect garbage. Answered by `cleaned` with the same id. */
 export interface CleanupMessage {
@@ -138,6 +145,15 @@ export interface CleanedMessage {
   errors: string[];
 }
 
+/** `ok`: the model says that it is well; where it can't say, that its loop turns. */
+export interface CheckedMessage {
+  type: 'checked';
+  id: number;
+  ok: boolean;
+  /** Why not. */
+  message: string | null;
+}
+
 export interface ModelInfo {
   platform: string;
   inputs: unknown[];
@@ -157,6 +173,7 @@ export type FromWorker =
   | Heartbeat
   | StatsMessage
   | CleanedMessage
+  | CheckedMessage
   /** http: listens on its port. `address` is what the program asked for. */
   | { type: 'listening'; address: string | null; port: number | null; mapped: boolean }
   | { type: 'drained' };

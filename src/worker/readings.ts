@@ -12,6 +12,8 @@ export class Readings {
   bornWithBytes: number | null = null;
   /** Of one core; threads of one host carry equal parts. */
   cpuPercent: number | null = null;
+  /** GPU memory of its process, of which threads of one host have equal parts. */
+  gpuBytes: number | null = null;
   /** Of its process, which threads of one host share. */
   tree: TreeSample | null = null;
   vitals: Vitals | null = null;

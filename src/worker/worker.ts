@@ -5,6 +5,7 @@ import type { PolicyDecision } from '../policy/decision.js';
 import type { RecycleLimits } from '../policy/recycle.js';
 import { decideRestart } from '../policy/restart.js';
 import { type Backend, describeExit, type Exit, type Instance } from './backend.js';
+import { Checking } from './checking.js';
 import { Cleaning } from './cleaning.js';
 import { bootQuietly, serveNormally } from './priority.js';
 import type { FromWorker, ToWorker } from './protocol.js';
@@ -82,6 +83,7 @@ export class Worker {
   inFlight = 0;
   readings = new Readings();
   readonly cleaning: Cleaning;
+  readonly checking: Checking;
 
   /** Resolves when it is ready for the first time; rejects when its first boot fails or it is stopped before. */
   readonly booted: Promise<void>;
@@ -113,6 +115,7 @@ export class Worker {
     this.limits = spec.limits;
     this.bornAt = this.startedAt = this.lastBeatAt = host.clock.now();
     this.cleaning = new Cleaning(host.clock, (message) => this.send(message));
+    this.checking = new Checking(host.clock, (message) => this.send(message));
     this.booted = new Promise((resolve, reject) => {
       this.#resolveBooted = resolve;
       this.#rejectBooted = reject;
@@ -170,8 +173,11 @@ export class Worker {
     this.users = this.#userSet.size;
   }
 
-  sick(): void {
-    if (mayTransition(this.#state, 'sick')) this.#to('sick');
+  /** It takes no work until it has recovered. */
+  sick(why: string): void {
+    if (!mayTransition(this.#state, 'sick')) return;
+    this.lastFailure = why;
+    this.#to('sick');
   }
 
   recovered(): void {
@@ -322,6 +328,7 @@ export class Worker {
       this.lastBeatAt = this.host.clock.now();
       this.readings.vitals = message.vitals;
     } else if (message.type === 'cleaned') this.cleaning.received(message);
+    else if (message.type === 'checked') this.checking.received(message);
     for (const listener of this.#messageListeners) listener(message);
     this.host.message(this, message);
   }
@@ -335,6 +342,7 @@ export class Worker {
     this.#life++;
     this.inFlight = 0;
     this.cleaning.lost();
+    this.checking.lost();
     this.exitCode = exit.code;
     this.host.lost(this, this.#fault);
     if (this.#state === 'draining') this.#to('exited');

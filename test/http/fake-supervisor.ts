@@ -4,12 +4,15 @@ import type {
   AppDetail,
   AppRow,
   LogLine,
+  ModelMetadata,
+  ModelStatus,
   PredictRequest,
   PredictStream,
   StreamRequest,
   Supervisor,
   SupervisorEvent,
 } from '../../src/master/supervisor.js';
+import { modelStatus, modelWindow } from '../support/model-reports.js';
 import { cleanupReport, memoryReport, resourceReport } from '../support/reports.js';
 
 export interface FakeSupervisor extends Supervisor {
@@ -38,9 +41,11 @@ export function fakeSupervisor(parts: Partial<Supervisor> = {}): FakeSupervisor 
     version: '1.2.3',
     startedAt: '2026-01-01T00:00:00.000Z',
     home: '/nowhere',
-    health: () => ({ ok: true, apps: [{ name: 'web', version: null, state: 'online', ready: 2, desired: 2 }] }),
+    health: () => ({
+      ok: true,
+      apps: [{ name: 'web', version: null, state: 'online', stalled: null, ready: 2, desired: 2 }],
+    }),
     list: () => [row('web')],
-    models: () => [],
     apply: (file, options) => note('apply', file, options ?? {}),
     act: (verb, target) => note('act', verb, target),
     scale: (target, size) => note('scale', target, size),
@@ -76,9 +81,16 @@ export function fakeSupervisor(parts: Partial<Supervisor> = {}): FakeSupervisor 
       };
     },
     stream: async (request) => fakeStream(request, [request.input]),
+    versionFor: (_model, version) => version ?? 'v1',
+    modelMetadata: async (model, version) => modelMetadata({ name: model, version: version ?? 'v1' }),
     defaultModel: () => 'intents',
     userHeader: () => 'x-user-id',
     routingHeader: () => null,
+    models: () => [modelStatus('v1', { default: false, share: 0 }), modelStatus('v2')],
+    modelWindow: (seconds) => {
+      calls.push(`window ${seconds}`);
+      return modelWindow({ window_seconds: seconds, observed_seconds: seconds });
+    },
     resources: () => resourceReport(),
     memory: () => memoryReport(),
     cleanup: async () => {
@@ -148,6 +160,65 @@ export function row(name: string): AppRow {
   };
 }
 
+export function intentsStatus(parts: Partial<ModelStatus> = {}): ModelStatus {
+  return {
+    name: 'intents',
+    version: 'v1',
+    default: true,
+    share: 1,
+    state: 'ready',
+    reason: null,
+    instances: { active: 1, loading: 0, target: 1, min: 1, max: 1 },
+    queued: 0,
+    in_flight: 0,
+    idle_seconds: null,
+    keepalive: null,
+    loads: {
+      loads: 1,
+      unloads: 0,
+      failures: 0,
+      cold_starts: 0,
+      hits: 0,
+      hit_rate: null,
+      mean_seconds: null,
+      last_seconds: null,
+      total_seconds: 0,
+      popularity: 0,
+    },
+    memory_bytes: null,
+    gpu_memory_bytes: null,
+    inputs: {
+      requests: 0,
+      succeeded: 0,
+      model_errors: 0,
+      expired: 0,
+      cancelled: 0,
+      refused: 0,
+      lost: 0,
+      retries: 0,
+      batches: 0,
+      compute_ms: 0,
+      queue_ms: 0,
+    },
+    ...parts,
+  };
+}
+
+/** One that takes rows of text and answers each with a text. */
+export function modelMetadata(parts: Partial<ModelMetadata> = {}): ModelMetadata {
+  return {
+    name: 'intents',
+    versions: ['v1'],
+    version: 'v1',
+    platform: 'test',
+    inputs: [{ name: 'text', datatype: 'BYTES', shape: [-1] }],
+    outputs: [{ name: 'label', datatype: 'BYTES', shape: [-1] }],
+    rows: true,
+    streams: false,
+    ...parts,
+  };
+}
+
 function detail(name: string): AppDetail {
   return {
     ...row(name),
@@ -158,6 +229,7 @@ function detail(name: string): AppDetail {
     recycle: {},
     restart: {},
     stop: {},
+    model: null,
     sizing: null,
     resources: [],
     decisions: [],

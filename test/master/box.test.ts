@@ -29,6 +29,7 @@ const NOTHING: MachineSample = {
   disk: null,
   network: null,
   gpus: null,
+  gpuProcesses: null,
 };
 
 function machine(availableBytes: number, more: Partial<MachineSample> = {}): MachineSample {

@@ -73,6 +73,7 @@ function machine({ availableBytes, cpuShare, machine: more }: Seen): MachineSamp
         : { share: cpuShare, perCore: [cpuShare], load: [1, 1, 1], cores: 4, quotaCores: null, quotaShare: null },
     disk: null,
     network: null,
+    gpuProcesses: null,
     gpus: null,
     ...more,
   };

@@ -28,11 +28,11 @@ class StreamBench extends Bench {
     this.dispatcher.chunk(slot.worker, { type: 'chunk', batch, value });
   }
 
-  finish(slot: FakeSlot): void {
+  finish(slot: FakeSlot, computeMs = 1): void {
     const [batch] = slot.open.keys();
     slot.open.delete(batch as number);
     const outcomes = [{ ok: true as const, output: null }];
-    this.dispatcher.result(slot.worker, { type: 'result', batch: batch as number, outcomes, computeMs: 1 });
+    this.dispatcher.result(slot.worker, { type: 'result', batch: batch as number, outcomes, computeMs });
     this.turn();
   }
 }
@@ -179,6 +179,29 @@ describe('the time of a stream', () => {
     expect(slot.aborted).toEqual([]);
     bench.advance(100);
     expect(await done).toEqual(['SUP_DEADLINE']);
+  });
+
+  it('is no service time: long streams do not make the queue look late', async () => {
+    const bench = new StreamBench({ shedding: true });
+    const slot = bench.worker('w/1');
+    const run = async (ms: number) => {
+      for (let passed = 0; passed < ms; passed += 500) {
+        bench.chunk(slot, passed);
+        await readers.at(-1)?.stream.next();
+        bench.advance(500);
+      }
+      bench.finish(slot, ms);
+    };
+    const readers = [bench.stream('first')];
+    await run(20_000);
+    readers.push(bench.stream('second'));
+    const waiting = [1, 2, 3].map((i) => bench.stream(`waiting ${i}`));
+    await run(500);
+    for (const _ of waiting) {
+      bench.advance(10);
+      bench.finish(slot, 20_000);
+    }
+    expect(await Promise.all(waiting.map((reader) => reader.done))).toEqual([[null], [null], [null]]);
   });
 
   it('runs out for a reader that does not read: nobody holds a worker for nothing', async () => {

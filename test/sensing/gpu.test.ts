@@ -49,6 +49,22 @@ describe('Gpus', () => {
     ]);
   });
 
+  it('tell which processes use their memory, over all cards', async () => {
+    const { gpus } = gpusOf(`case "$1" in *compute-apps*) echo '42, 100'; echo '7, [N/A]'; echo '42, 28';; esac`);
+    expect(gpus.processes()).toBeNull();
+    await vi.waitFor(() => expect(gpus.processes()).not.toBeNull(), WAIT);
+    expect(gpus.processes()).toEqual(new Map([[42, 128 * MIB]]));
+  });
+
+  it('are used by nobody where nvidia-smi names none, and an answer that is not understood is an error', async () => {
+    const nobody = gpusOf('true').gpus;
+    nobody.processes();
+    await vi.waitFor(() => expect(nobody.processes()).toEqual(new Map()), WAIT);
+    const strange = gpusOf('echo "No devices were found"').gpus;
+    strange.processes();
+    await vi.waitFor(() => expect(() => strange.processes()).toThrow(/not understood/), WAIT);
+  });
+
   it('are asked about every 5 s at most', async () => {
     const { read, clock, runs } = gpusOf(`echo "GPU, 1, 1, $(wc -c <$RUNS)"`);
     read();

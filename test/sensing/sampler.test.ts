@@ -48,7 +48,10 @@ function wholeMachine(): FakeMachine {
 describe('a snapshot', () => {
   it('has all that there is from the second tick on, and what needs two looks not before', async () => {
     const machine = wholeMachine();
-    const { tick, warnings, clock } = sampling(machine, machine.program('nvidia-smi', `echo 'A10G, 100, 50, 25'`));
+    const { tick, warnings, clock } = sampling(
+      machine,
+      machine.program('nvidia-smi', `case "$1" in *query-gpu*) echo 'A10G, 100, 50, 25';; *) echo '42, 10';; esac`),
+    );
     const first = tick();
     expect(first).toMatchObject({ at: 0, wall: clock.epoch });
     expect(first.machine).toMatchObject({ cpu: null, network: null, gpus: null });
@@ -83,6 +86,7 @@ describe('a snapshot', () => {
       sentPerSecond: 100,
     });
     await vi.waitFor(() => expect(tick().machine.gpus).not.toBeNull(), { timeout: 10_000 });
+    await vi.waitFor(() => expect(tick().machine.gpuProcesses).toEqual(new Map([[42, 10 * MIB]])), { timeout: 10_000 });
     expect(tick().machine.gpus).toEqual([{ name: 'A10G', totalBytes: 100 * MIB, usedBytes: 50 * MIB, share: 0.25 }]);
     expect(warnings).toEqual([]);
   });

@@ -3,9 +3,9 @@ import type { CommandAppConfig } from '../../src/config/schema.js';
 import type { PolicyDecision } from '../../src/policy/decision.js';
 import { Pool } from '../../src/pool/pool.js';
 import type { Demand } from '../../src/pool/sizing.js';
-import type { Blueprint, Work } from '../../src/pool/work.js';
+import type { Blueprint, Service, Work } from '../../src/pool/work.js';
 import type { Backend, Instance, InstanceEvents } from '../../src/worker/backend.js';
-import type { CleanupMessage, ToWorker, Vitals } from '../../src/worker/protocol.js';
+import type { CheckMessage, CleanupMessage, Outcome, ToWorker, Vitals } from '../../src/worker/protocol.js';
 import type { WorkerState } from '../../src/worker/state.js';
 import type { Worker } from '../../src/worker/worker.js';
 
@@ -45,6 +45,23 @@ export class FakeInstance implements Instance {
     const { id, level } = this.cleanups.at(-1) as CleanupMessage;
     const sizes = { liveBytes: 0, rssBytes: 0 };
     this.events.message({ type: 'cleaned', id, level, passes: 1, before: sizes, after: sizes, errors: [] });
+  }
+
+  /** Checks that were asked of it. */
+  get checks(): CheckMessage[] {
+    return this.received.filter((message) => message.type === 'check');
+  }
+
+  /** Answers the latest check; a complaint is a bad answer. */
+  checked(complaint: string | null = null): void {
+    const { id } = this.checks.at(-1) as CheckMessage;
+    this.events.message({ type: 'checked', id, ok: complaint === null, message: complaint });
+  }
+
+  /** A batch of one comes back. */
+  result(ok: boolean): void {
+    const outcome: Outcome = ok ? { ok, output: 1 } : { ok, name: 'Error', message: 'no' };
+    this.events.message({ type: 'result', batch: 1, outcomes: [outcome], computeMs: 1 });
   }
 
   terminate(signal: NodeJS.Signals): void {
@@ -92,6 +109,7 @@ export class PoolRig {
     readonly config: CommandAppConfig = fakeConfig(),
     overlap = true,
     private readonly speaks = true,
+    private readonly service?: Service,
   ) {
     this.pool = new Pool('web', config, this.blueprint('one'), {
       clock: this.clock,
@@ -166,6 +184,7 @@ export class PoolRig {
       message() {},
       busyUntil: () => null,
       inFlight: (worker) => this.inFlight.get(worker.id) ?? 0,
+      ...(this.service ? { service: this.service } : {}),
       demand: () => this.demand ?? { arrivals: 0, completed: 0, busyMs: 0 },
     };
   }
