@@ -35,6 +35,8 @@ export interface ModelRuntimeDependencies {
 
 const TICK_MS = 500;
 const LEARN_EVERY_MS = 60_000;
+/** A load that takes its full time fails by itself, with a reason: the requests that wait for it hear that. */
+const LOAD_MARGIN_MS = 1000;
 /** Uses beyond this are not foreseen when it is weighed who goes. */
 const NEXT_USE_MS = 15 * 60_000;
 const MIB = 1024 ** 2;
@@ -124,7 +126,7 @@ export class ModelRuntime {
 
   /** How long a request waits for it to load. */
   coldStartMs(model: Model): number {
-    return this.#settings.models.coldStartTimeoutMs ?? model.config.ready.timeoutMs;
+    return this.#settings.models.coldStartTimeoutMs ?? model.config.ready.timeoutMs + LOAD_MARGIN_MS;
   }
 
   /** A request comes in; each is followed by one `ended`. */

@@ -94,13 +94,13 @@ export function decideLoad(facts: LoadFacts): LoadDecision {
     return answer('load', REASONS[facts.cause]);
   }
   const missing = lessComing(lack, facts);
+  const candidates = facts.others.filter((other) => other.onDemand);
   if (UNASKED.has(facts.cause)) {
     // What stands by makes room for what is likely to be used; nobody else has to.
-    const standing = facts.cause === 'standby' ? [] : facts.others.filter((other) => other.standby && other.idle);
+    const standing = facts.cause === 'standby' ? [] : candidates.filter((other) => other.standby && other.idle);
     const victims = leastThatMakeUp(missing, standing);
     return victims ? gone(victims) : answer('hold', 'there is no room for it yet');
   }
-  const candidates = facts.others.filter((other) => other.onDemand);
   const idle = candidates.filter((other) => other.idle);
   const victims = leastThatMakeUp(missing, idle);
   if (victims) return gone(victims);
