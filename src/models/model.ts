@@ -73,20 +73,24 @@ export class Model {
   }
   /** It may be unloaded, and a request brings it back. */
   get onDemand(): boolean {
-    return this.config.workers.min === 0 && this.app.pinnedSize(this.version) === null;
+    return (this.app.pinnedSize(this.version) ?? this.config.workers.min) === 0;
   }
   get loaded(): boolean {
     return this.pool.phase === 'running' && this.pool.desired > 0;
   }
+  /** Not loaded any more, and still there. */
   get isLeaving(): boolean {
-    return this.unloading !== null && this.pool.desired === 0;
+    return !this.loaded && this.pool.workers.length > 0;
   }
   get isReady(): boolean {
     return this.pool.readyCount() > 0;
   }
   /** Nothing is queued, in flight or asked for. */
   get isIdle(): boolean {
-    return this.#inSystem === 0 && this.dispatcher.stats().queued === 0 && this.dispatcher.stats().inFlight === 0;
+    if (this.#inSystem > 0) return false;
+    // What nobody waits for any more may still be at work.
+    const { queued, inFlight } = this.dispatcher.stats();
+    return queued === 0 && inFlight === 0;
   }
 
   /** A request comes in; each is followed by one `ended`. */
