@@ -7,8 +7,6 @@ const LOG_FIRST = Math.log(FIRST_EDGE_MS);
 const BINS = Math.ceil((Math.log(LARGEST_MS) - LOG_FIRST) / LOG_RATIO) + 2;
 /** Less than this is forgotten with its bin. */
 const LEAST_WEIGHT = 0.01;
-/** Two calls of a timer are never apart by exactly what the last two were. */
-const STRAY_SHARE = 0.002;
 
 /** Idle times that were seen between two edges, and how much weight they have together. */
 export interface Stretch {
@@ -57,8 +55,7 @@ export class IdleHistogram {
   /** How likely the next idle time was to be this one: probability per ms, never 0. */
   density(idleMs: number): number {
     const bin = binOf(idleMs);
-    const widthMs = bin === 0 ? FIRST_EDGE_MS : FIRST_EDGE_MS * RATIO ** (bin - 1) * (RATIO - 1);
-    return (this.#weights[bin]! + 1 / BINS) / ((this.#total + 1) * widthMs);
+    return (this.#weights[bin]! + 1 / BINS) / ((this.#total + 1) * widthOf(bin));
   }
 
   /** @param factor what is left of each weight, in [0, 1] */
@@ -75,8 +72,8 @@ export class IdleHistogram {
   }
 
   /**
-   * What was seen, shortest first, without overlaps. Few samples don't show how far they may stray, so each stretch reaches further than what its
-   * bin has seen, by as much as the next sample would widen the range of n on average, but not into its neighbours.
+   * What was seen, shortest first, without overlaps. Few samples don't show how far they may stray: one alone stands for its whole bin, and n
+   * reach further than their range by as much as the next would widen it on average, though not into their neighbours.
    */
   stretches(): Stretch[] {
     const found: Stretch[] = [];
@@ -85,7 +82,8 @@ export class IdleHistogram {
       if (weight === 0) continue;
       const shortest = this.#shortest[bin]!;
       const longest = this.#longest[bin]!;
-      const marginMs = (longest - shortest) / Math.max(1, weight) + shortest * STRAY_SHARE;
+      const n = Math.max(1, weight);
+      const marginMs = (longest - shortest + widthOf(bin) / (2 * n)) / n;
       const previous = found.at(-1);
       if (previous && previous.toMs > shortest) previous.toMs = shortest;
       found.push({ fromMs: Math.max(shortest - marginMs, previous?.toMs ?? 0), toMs: longest + marginMs, weight });
@@ -113,4 +111,8 @@ export class IdleHistogram {
 function binOf(idleMs: number): number {
   if (idleMs < FIRST_EDGE_MS) return 0;
   return Math.min(BINS - 1, 1 + Math.floor((Math.log(idleMs) - LOG_FIRST) / LOG_RATIO));
+}
+
+function widthOf(bin: number): number {
+  return bin === 0 ? FIRST_EDGE_MS : FIRST_EDGE_MS * RATIO ** (bin - 1) * (RATIO - 1);
 }

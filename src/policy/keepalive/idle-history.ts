@@ -27,6 +27,8 @@ const DECAY_EVERY_MS = 3_600_000;
 const GROWTH = 0.05;
 /** Of the model not being called again, in idle times. */
 const UNSEEN = 0.2;
+/** Twenty to one: from then on the time of day is believed to matter. */
+const SEASON_EVIDENCE = Math.log(20);
 /** Shorter idle times are within one half hour for the season. */
 const SHORT_MS = 60_000;
 
@@ -93,7 +95,7 @@ export class IdleHistory {
 
   /** Whether the time of day has told more than idle times alone. */
   get seasonal(): boolean {
-    return this.#clockwork !== null && this.#seasonScore > 0;
+    return this.#clockwork !== null && this.#seasonScore > SEASON_EVIDENCE;
   }
 
   /** Calls within the learning window, the older the less. */

@@ -13,6 +13,7 @@ export class DecayedCount {
   #firstMs: number | null;
   #at: number;
   #count: number;
+  /** Within FOLD_MS after the last folding. */
   #fresh = 0;
 
   constructor(
@@ -34,7 +35,7 @@ export class DecayedCount {
   }
 
   value(wallMs: number): number {
-    return this.#count * this.#decay(wallMs) + this.#fresh;
+    return (this.#count + this.#fresh) * this.#decay(wallMs);
   }
 
   /** Per ms, also where less than a window has passed since the first call. Null before it, and at the first itself. */

@@ -28,7 +28,7 @@ export function withTail(seen: Stretch[]): Stretch[] {
     k += weight;
     sum += (weight * (fromMs + toMs)) / 2;
   }
-  const begins = seen[first - 1]?.toMs ?? 0;
+  const begins = seen[first]!.fromMs;
   const excess = Math.max(1, sum - k * begins);
   let fromMs = longest;
   let left = 1;
