@@ -8,7 +8,7 @@ export interface Priced extends Outcome {
 /** Wasting so much less than a rival is as good as equal. Never more: that would be unfair. */
 const CLOSE_SHARE = 0.005;
 const FAR = 4;
-const MOST_ROUNDS = 8;
+const MOST_ROUNDS = 14;
 
 /** Prices to begin with: from one that keeps nearly nothing to one that keeps nearly everything. */
 export const FIRST_PRICES = [2e-5, 1e-5, 7e-6, 5e-6, 4e-6, 3e-6, 2.2e-6, 1.6e-6, 1e-6];
@@ -53,6 +53,6 @@ function nextPrice(tried: readonly Priced[], waste: number, round: number): numb
   const aim = Math.log(waste * (1 - CLOSE_SHARE / 2));
   const share = (aim - Math.log(below.wasted_mb_s)) / (Math.log(above.wasted_mb_s) - Math.log(below.wasted_mb_s));
   // A line alone may creep up on it from one side.
-  const bounded = round < 3 ? Math.min(0.98, Math.max(0.02, share)) : 0.5;
+  const bounded = round % 2 === 0 ? Math.min(0.98, Math.max(0.02, share)) : (share + 0.5) / 2;
   return Math.exp(Math.log(below.price) * (1 - bounded) + Math.log(above.price) * bounded);
 }

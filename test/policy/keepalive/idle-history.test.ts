@@ -50,7 +50,7 @@ describe('IdleHistogram', () => {
     const histogram = new IdleHistogram();
     for (let i = 0; i < 30; i++) histogram.add(HOUR - 2000 + (i % 5) * 1000);
     expect(histogram.stretches()).toHaveLength(1);
-    const [{ fromMs, toMs }] = histogram.stretches() as [{ fromMs: number; toMs: number }];
+    const { fromMs, toMs } = histogram.stretches()[0]!;
     expect(fromMs).toBeGreaterThan(HOUR - 15_000);
     expect(toMs).toBeLessThan(HOUR + 15_000);
   });
