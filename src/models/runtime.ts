@@ -176,7 +176,7 @@ export class ModelRuntime {
     const { coldStart, preloadPopular, popularityThreshold } = this.#settings.models;
     if (coldStart === 'eager') return this.#loads.want(model, 'eager', 1);
     if (coldStart === 'lazy' || !preloadPopular) return;
-    const popularity = model.popularity.value(this.deps.clock.wall());
+    const popularity = model.history.popularity(this.deps.clock.wall());
     if (popularity >= popularityThreshold) this.#want(model, 'popular');
     else if (popularity > 0 && model.size.bytes !== null) this.#want(model, 'standby');
   }
@@ -251,7 +251,6 @@ export class ModelRuntime {
   }
 
   #learn(): void {
-    for (const model of this.models()) model.countUses(this.deps.clock.wall());
     try {
       this.deps.learn(this.#catalogue.learned());
     } catch (error) {
@@ -267,7 +266,6 @@ export class ModelRuntime {
     const { clock } = this.deps;
     const models = this.models();
     for (const model of models) {
-      model.countUses(clock.wall());
       if (model.failure && model.failure.until <= clock.now()) this.#forgive(model);
     }
     this.#idle.tick(models);
