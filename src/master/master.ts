@@ -86,9 +86,11 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     },
   });
   events.on((event) => {
-    if (event.type !== 'worker' || event.state !== 'ready') return;
-    const entry = registry.get(event.app);
-    if (entry) metadata.noticed(entry);
+    if (event.type !== 'worker') return;
+    const entry = registry.ofWorker(event.worker);
+    if (!entry) return;
+    if (event.state === 'ready') metadata.noticed(entry);
+    else if (event.from === 'starting') metadata.gaveUp(entry);
   });
   const { resources } = observation;
   const logs = new LogReader(registry);
