@@ -247,19 +247,25 @@ describe('the workers of a pool', () => {
     const pids = pool.list()[0].workers.map((w) => w.pid);
     print(pids);`;
 
-  async function started(more: string) {
+  /** The program, and the pids that it printed, once it has printed so many lines. */
+  async function started(more: string, count = 1) {
     const child = program(`${OPEN} ${more}`);
-    const [line] = (await once(
-      createInterface({ input: child.stdout as NonNullable<ChildProcess['stdout']> }),
-      'line',
-    )) as [string];
-    return { child, pids: JSON.parse(line) as number[] };
+    const lines: string[] = [];
+    const reader = createInterface({ input: child.stdout as NonNullable<ChildProcess['stdout']> });
+    reader.on('line', (line) => lines.push(line));
+    while (lines.length < count) await once(reader, 'line');
+    return { child, lines, pids: JSON.parse(lines[0] as string) as number[] };
   }
 
   const gone = (pids: number[]) => until(() => !pids.some(isRunning), 'the workers to end');
 
   it('end with a program that is killed, also those that are blocked', async () => {
-    const { child, pids } = await started(`void failure(pool.predict('block'));`);
+    const { child, pids } = await started(
+      `void failure(pool.predict('block'));
+      while (pool.stats().models[0].in_flight === 0) await new Promise(setImmediate);
+      setTimeout(() => print('blocked'), 300);`,
+      2,
+    );
     expect(pids.map(isRunning)).toEqual([true, true]);
     expect(pids.map((pid) => environmentOf(pid).includes('SUPERVISOR_HOME='))).toEqual([false, false]);
     child.kill('SIGKILL');
@@ -283,15 +289,18 @@ describe('the workers of a pool', () => {
   });
 
   it('are replaced when they die, while predictions wait', async () => {
-    const { child, pids } = await started(`
-      process.on('SIGUSR2', async () => {
-        print(await Promise.all(Array.from({ length: 20 }, (_, i) => pool.predict('sleep 5'))).then((all) => all.length));
+    const { child, lines, pids } = await started(
+      `process.on('SIGUSR2', async () => {
+        print(await Promise.all(Array.from({ length: 20 }, () => pool.predict('sleep 5'))).then((all) => all.length));
         await pool.close();
-      });`);
-    const rest = text(child.stdout as NonNullable<ChildProcess['stdout']>);
+      });
+      print('listens');`,
+      2,
+    );
     for (const pid of pids) process.kill(pid, 'SIGKILL');
     child.kill('SIGUSR2');
-    expect(await rest).toContain('20\n');
+    await once(child, 'close');
+    expect(lines.at(-1)).toBe('20');
   });
 });
 
