@@ -89,7 +89,7 @@ function loadCounts(model: Model, wall: number): LoadCounts {
     mean_seconds: loads === 0 ? null : rounded(loadSeconds / loads),
     last_seconds: rounded(model.lastLoadSeconds),
     total_seconds: rounded(loadSeconds) as number,
-    popularity: rounded(model.popularity.value(wall)) as number,
+    popularity: rounded(model.history.popularity(wall)) as number,
   };
 }
 
