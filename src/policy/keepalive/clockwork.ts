@@ -76,5 +76,6 @@ export class Clockwork {
 
 function inWeek(ms: number): number {
   const rest = (ms - FIRST_MONDAY_MS) % WEEK_MS;
-  return rest < 0 ? rest + WEEK_MS : rest;
+  // Not -0, which a day number would pass on.
+  return rest < 0 ? rest + WEEK_MS : rest + 0;
 }
