@@ -21,8 +21,8 @@ const EPOCH_MS = Date.UTC(2024, 0, 1);
 /** Until a model has been idle three times, as with the strategy 'balanced'. */
 const FALLBACK_MS = 15 * 60_000;
 const MIB_PER_MB = 1e6 / 2 ** 20;
-/** A window that depends on the time of day holds for half an hour, unless more was learned meanwhile. */
-const SEASONAL_MS = 1_800_000;
+/** A window that depends on the time of day holds for an hour, unless more was learned meanwhile. */
+const SEASONAL_MS = 3_600_000;
 
 /** All policies that learn see the same calls, and decide before they see the next. */
 class Field {

@@ -124,7 +124,7 @@ export class IdleHistory {
     return within / left;
   }
 
-  /** @param idleFromMs when the last call ended */
+  /** Valid until it is asked for the next. @param idleFromMs when the last call ended */
   forecast(idleFromMs: number): Forecast {
     const { seasonal } = this;
     if (this.#known?.revision !== this.#revision || this.#known.seasonal !== seasonal) {
@@ -134,7 +134,11 @@ export class IdleHistory {
     const { stretches } = this.#known;
     if (!seasonal) return { stretches, unseen: UNSEEN, basis: 'learned' };
     if (this.#clocked?.of !== stretches || this.#clocked.idleFromMs !== idleFromMs)
-      this.#clocked = { of: stretches, idleFromMs, stretches: onTheClock(stretches, this.#clockwork!, idleFromMs) };
+      this.#clocked = {
+        of: stretches,
+        idleFromMs,
+        stretches: onTheClock(stretches, this.#clockwork!, idleFromMs, this.#clocked?.stretches ?? []),
+      };
     return { stretches: this.#clocked.stretches, unseen: UNSEEN, basis: 'seasonal' };
   }
 
@@ -184,17 +188,27 @@ function shareAfter({ fromMs, toMs }: Stretch, ms: number): number {
   return ms >= toMs ? 0 : (toMs - ms) / (toMs - fromMs);
 }
 
-function onTheClock(stretches: readonly Stretch[], clockwork: Clockwork, idleFromMs: number): Stretch[] {
+/** @param into what is in it is overwritten: this is called often, and would leave much behind */
+function onTheClock(
+  stretches: readonly Stretch[],
+  clockwork: Clockwork,
+  idleFromMs: number,
+  into: Stretch[],
+): Stretch[] {
   const begin = clockwork.at(idleFromMs);
   const edges = new Float64Array(2 * stretches.length);
-  for (const [i, { fromMs, toMs }] of stretches.entries()) {
-    edges[2 * i] = begin + fromMs;
-    edges[2 * i + 1] = begin + toMs;
+  for (let i = 0; i < stretches.length; i++) {
+    edges[2 * i] = begin + stretches[i]!.fromMs;
+    edges[2 * i + 1] = begin + stretches[i]!.toMs;
   }
   clockwork.toWall(edges);
-  return stretches.map(({ weight }, i) => ({
-    fromMs: edges[2 * i]! - idleFromMs,
-    toMs: edges[2 * i + 1]! - idleFromMs,
-    weight,
-  }));
+  into.length = Math.min(into.length, stretches.length);
+  for (let i = 0; i < stretches.length; i++) {
+    into[i] ??= { fromMs: 0, toMs: 0, weight: 0 };
+    const stretch = into[i]!;
+    stretch.fromMs = edges[2 * i]! - idleFromMs;
+    stretch.toMs = edges[2 * i + 1]! - idleFromMs;
+    stretch.weight = stretches[i]!.weight;
+  }
+  return into;
 }
