@@ -7,7 +7,7 @@ import { codeOf, Models } from '../support/models.js';
 const REASONS: Record<string, string> = {
   throw: 'weights.bin is missing',
   exit: 'exited with code 7',
-  hang: 'was not ready after 1 s (ready.timeout)',
+  hang: 'was not ready after 4 s (ready.timeout)',
   oom: 'starting',
 };
 
@@ -16,7 +16,7 @@ function yaml(cooldown: string): string {
   const apps = Object.keys(REASONS).flatMap((how) =>
     ['process', 'thread'].map(
       (isolation) =>
-        `  ${how}-${isolation}: { module: $FIXTURES/models/loads-by-file.mjs, isolation: ${isolation}, workers: { min: 0, max: 1 }, ready: { timeout: ${how === 'hang' ? '1s' : '20s'} }, limits: { heap: 64MiB }, options: { journal: ${how}-${isolation}.txt, how: ${how} } }`,
+        `  ${how}-${isolation}: { module: $FIXTURES/models/loads-by-file.mjs, isolation: ${isolation}, workers: { min: 0, max: 1 }, ready: { timeout: ${how === 'hang' ? '4s' : '20s'} }, limits: { heap: 64MiB }, options: { journal: ${how}-${isolation}.txt, how: ${how} } }`,
     ),
   );
   return `models: { failure_cooldown: ${cooldown}, concurrent_loads: 4 }\napps:\n${apps.join('\n')}\n`;

@@ -32,7 +32,7 @@ describe('which versions are served', () => {
     const states = async () => Object.fromEntries((await models.all()).map(({ version, state }) => [version, state]));
     expect(await states()).toEqual({ v1: 'stopped', v2: 'ready', v10: 'ready' });
     expect((await models.status('m', 'v1')).reason).toBe('left out by version_policy');
-    expect((await box.api('GET', '/health')).status).toBe(200);
+    expect((await box.api('GET', '/api/health')).status).toBe(200);
     expect(versionOf(await models.ask('m', 'x'))).toBe('v10');
     const refused = await models.ask('m/v1', 'x');
     expect([refused.status, codeOf(refused)]).toEqual([503, 'SUP_APP_STOPPED']);
@@ -49,7 +49,7 @@ describe('which versions are served', () => {
     expect(await states()).toEqual({ v1: 'ready', v2: 'ready', v10: 'stopped' });
     expect(await models.pids('m', 'v2')).toEqual(before);
     expect(versionOf(await models.ask('m', 'x'))).toBe('v2');
-    expect((await box.api('GET', '/health')).status).toBe(200);
+    expect((await box.api('GET', '/api/health')).status).toBe(200);
     box.write(yaml('all'));
     await box.ok('start', 'supervisor.yaml');
     expect(await states()).toEqual({ v1: 'ready', v2: 'ready', v10: 'ready' });
