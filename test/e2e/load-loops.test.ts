@@ -1,3 +1,4 @@
+import { renameSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { ModelStatus } from '../../src/master/model-status.js';
 import { Box, processesOf, until } from '../support/box.js';
@@ -101,7 +102,10 @@ ${NAMES.map(app).join('\n')}${more}
           (async () => {
             // A further model comes and goes.
             for (let i = 0; performance.now() < endsAt; i++) {
-              box.write(yaml(i % 2 === 0 ? `\n${app('extra', i)}` : ''));
+              const next = `${box.file}.next`;
+              box.write(yaml(i % 2 === 0 ? `\n${app('extra', i)}` : ''), next);
+              // At once: reloads by name read the file too.
+              renameSync(next, box.file);
               await box.cli('start', 'supervisor.yaml');
             }
           })(),
