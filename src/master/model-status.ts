@@ -22,6 +22,8 @@ export interface ModelStatus {
   keepalive: Keepalive | null;
   loads: LoadCounts;
   memory_bytes: number | null;
+  /** It has just been loaded or unloaded, or is about to be, and what it takes or gives back is not measured yet. */
+  memory_pending: boolean;
   /** Null where there is no GPU, or nothing of it is used. */
   gpu_memory_bytes: number | null;
   inputs: InputCounts;

@@ -45,6 +45,10 @@ export class MemoryLedger<Model> {
     this.#entries.delete(model);
   }
 
+  has(model: Model): boolean {
+    return this.#entries.has(model);
+  }
+
   /** Models whose memory is on its way in or out. */
   get size(): number {
     return this.#entries.size;

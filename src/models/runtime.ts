@@ -108,7 +108,8 @@ export class ModelRuntime {
 
   status(): ModelStatus[] {
     const { clock } = this.deps;
-    return this.models().map((model) => modelStatus(model, this.#loads, this.#idle, clock.now(), clock.wall()));
+    const known = { loads: this.#loads, idle: this.#idle, ledger: this.#ledger, now: clock.now(), wall: clock.wall() };
+    return this.models().map((model) => modelStatus(model, known));
   }
 
   counts(): ModelCounts[] {

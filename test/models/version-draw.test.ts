@@ -7,7 +7,7 @@ const weightsOf = fc
     selector: ([version]) => version,
     minLength: 1,
   })
-  .map((pairs) => new Map(pairs));
+  .map((pairs): Map<string, number> => new Map(pairs));
 const users = Array.from({ length: 2000 }, (_, i) => `user-${i}`);
 
 function drawAll(weights: ReadonlyMap<string, number>, able = [...weights.keys()]): Map<string, string> {
