@@ -81,6 +81,7 @@ export class Ledger {
         this.#phases.filter(({ name }) => name === page.phase).reduce((sum, { from, to }) => sum + to - from, 0),
       ),
       p50Ms: rounded(quantile(latenciesMs, 0.5)),
+      p95Ms: rounded(quantile(latenciesMs, 0.95)),
       p99Ms: rounded(quantile(latenciesMs, 0.99)),
       maxMs: rounded(quantile(latenciesMs, 1)),
     }));

@@ -57,6 +57,7 @@ export interface Entry {
   /** Answers for a request that was answered already. */
   duplicated: number;
   p50Ms: number | null;
+  p95Ms: number | null;
   p99Ms: number | null;
   maxMs: number | null;
 }

@@ -142,6 +142,7 @@ function modelWork(
     message(worker, message) {
       if (message.type === 'chunk') dispatcher.chunk(worker.id, message);
       if (message.type === 'loaded') {
+        onLoaded(message.info);
         if (message.info.streams) streaming.add(worker);
         else streaming.delete(worker);
         onLoaded(message.info);

@@ -1,6 +1,7 @@
 import type { ActReport, Verb } from '../master/supervisor.js';
 import type { Context } from './context.js';
 import { EXIT, ReplyError } from './exit.js';
+import { modelsOf } from './models.js';
 import { appsTable } from './render/apps.js';
 import { failures } from './render/failures.js';
 
@@ -26,10 +27,15 @@ export async function act(context: Context, path: string, body?: unknown): Promi
   }
 }
 
-export function showReport(context: Context, report: ActReport, json: boolean): number {
+export async function showReport(context: Context, report: ActReport, json: boolean): Promise<number> {
   for (const warning of report.warnings) context.warn(warning);
   if (!report.ok) context.io.stderr.write(`${failures(report, context.errorColors)}\n`);
-  if (json) context.printJson(report);
-  else context.print(appsTable(report.apps, context.colors));
+  if (json) {
+    context.printJson(report);
+    return report.ok ? EXIT.done : EXIT.failed;
+  }
+  // What was done is done: without them the table only says less.
+  const models = await modelsOf(context, report.apps).catch(() => []);
+  context.print(appsTable(report.apps, context.colors, models));
   return report.ok ? EXIT.done : EXIT.failed;
 }

@@ -38,6 +38,7 @@ export const VERBS: readonly Verb[] = [
       'start                                          # ./supervisor.yaml, else what ran last',
       'start shop/supervisor.yaml',
       'start web                                      # an app that was stopped',
+      'start intents@v2                               # one version of a model',
       'start server.mjs --name web --workers 2 --port 8080',
       'start --name ticker -- python3 ticker.py --fast',
     ],
@@ -56,7 +57,7 @@ export const VERBS: readonly Verb[] = [
     summary: 'drain and stop the workers of a target; it stays in the list',
     args: '<target>',
     options: [JSON_OPTION],
-    examples: ['stop web', 'stop all'],
+    examples: ['stop web', 'stop intents@v1', 'stop all'],
     load: () => import('./commands/stop.js'),
   },
   {
@@ -64,7 +65,7 @@ export const VERBS: readonly Verb[] = [
     summary: 'stop a target and start it again',
     args: '<target>',
     options: [JSON_OPTION],
-    examples: ['restart web', 'restart web/3'],
+    examples: ['restart web', 'restart intents@v1', 'restart web/3'],
     load: () => import('./commands/restart.js'),
   },
   {
@@ -72,7 +73,7 @@ export const VERBS: readonly Verb[] = [
     summary: 'read the configuration again and replace the workers one by one, without losing a request',
     args: '[target]',
     options: [JSON_OPTION],
-    examples: ['reload', 'reload web', 'reload shop/supervisor.yaml'],
+    examples: ['reload', 'reload web', 'reload intents@v2', 'reload shop/supervisor.yaml'],
     load: () => import('./commands/reload.js'),
   },
   {
@@ -80,7 +81,7 @@ export const VERBS: readonly Verb[] = [
     summary: 'replace the workers of a target, or one worker, by fresh ones',
     args: '<target>',
     options: [JSON_OPTION],
-    examples: ['recycle intents', 'recycle intents@v1/3'],
+    examples: ['recycle intents', 'recycle intents@v1', 'recycle intents@v1/3'],
     load: () => import('./commands/recycle.js'),
   },
   {
@@ -88,8 +89,24 @@ export const VERBS: readonly Verb[] = [
     summary: 'fix the number of workers of an app, or let it follow the load again',
     args: '<target> <size>',
     options: [JSON_OPTION],
-    examples: ['scale web 3', 'scale web +1', 'scale web -1', 'scale web auto'],
+    examples: ['scale web 3', 'scale web +1', 'scale web -1', 'scale intents@v1 2', 'scale web auto'],
     load: () => import('./commands/scale.js'),
+  },
+  {
+    name: 'load',
+    summary: 'start the workers of a model now, before anybody asks; also after a load that failed',
+    args: '<target>',
+    options: [JSON_OPTION],
+    examples: ['load intents', 'load intents@v2'],
+    load: () => import('./commands/load.js'),
+  },
+  {
+    name: 'unload',
+    summary: 'stop the workers of a model and give their memory back; the next request loads it again',
+    args: '<target>',
+    options: [JSON_OPTION],
+    examples: ['unload intents', 'unload intents@v1'],
+    load: () => import('./commands/unload.js'),
   },
   {
     name: 'delete',
@@ -133,7 +150,7 @@ export const VERBS: readonly Verb[] = [
       ['--since <time>', 'only what is younger: 10m, 2h or 2026-01-31T12:00:00Z'],
       ['--json', 'one JSON object a line'],
     ],
-    examples: ['logs', 'logs web -f', 'logs intents -n 500 --since 10m', 'logs web/2 --json'],
+    examples: ['logs', 'logs web -f', 'logs intents@v1 -n 500 --since 10m', 'logs web/2 --json'],
     load: () => import('./commands/logs.js'),
   },
   {
@@ -191,7 +208,7 @@ export const VERBS: readonly Verb[] = [
   {
     name: 'predict',
     summary: 'ask a model; - reads the input from stdin',
-    args: '<model> <json>',
+    args: '<model[@version]> <json>',
     options: [
       ['--json', 'print the whole answer, not only the outputs'],
       ['--stream', 'print each part of the answer as it comes, one a line'],
@@ -207,7 +224,7 @@ export const VERBS: readonly Verb[] = [
   {
     name: 'bench',
     summary: 'run an app at several sizes under load, beside what runs, and recommend a size',
-    args: '<app>',
+    args: '<app[@version]>',
     options: [
       ['--workers <sizes>', 'the sizes: 1..8, 1,2,4 or 4 (default: from 1 to what its range or the cores suggest)'],
       ['--input <file>', "inputs for a model (JSON, JSONL; default: its warmup samples), or lines such as 'GET /path'"],

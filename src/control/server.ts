@@ -6,7 +6,6 @@ import { type Gate, hostGuard, isLoopback } from '../http/host-guard.js';
 import { type ListeningServer, listenTcp } from '../http/listen.js';
 import { reportToStderr } from '../http/report.js';
 import { listenUnix } from '../http/unix-socket.js';
-import { generateRoutes } from '../inference/open-inference/generate.js';
 import { openInferenceRoutes } from '../inference/open-inference/routes.js';
 import { predictRoutes } from '../inference/predict.js';
 import type { Supervisor } from '../master/supervisor.js';
@@ -38,7 +37,6 @@ const DEFAULT_MAX_BODY_BYTES = 8 * 1024 * 1024;
 export async function listenControlSocket(options: ControlOptions): Promise<ListeningServer> {
   const http = controlApp(options, null);
   predictRoutes(http.app, options.supervisor);
-  generateRoutes(http.app, options.supervisor);
   openInferenceRoutes(http.app, { supervisor: options.supervisor, guard: null });
   await http.ready();
   await listenUnix(http.server, options.socketPath);

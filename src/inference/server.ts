@@ -7,7 +7,6 @@ import { type Gate, hostGuard } from '../http/host-guard.js';
 import { type ListeningServer, listenTcp } from '../http/listen.js';
 import { reportToStderr } from '../http/report.js';
 import type { Supervisor } from '../master/supervisor.js';
-import { generateRoutes } from './open-inference/generate.js';
 import { openInferenceRoutes } from './open-inference/routes.js';
 import { predictRoutes } from './predict.js';
 
@@ -33,7 +32,6 @@ export async function listenInference(options: InferenceOptions): Promise<Listen
   const auth = tokenGate(options.token);
   const http = createHttpApp({ gate: gateOf(options, auth), maxBodyBytes, onError });
   predictRoutes(http.app, supervisor);
-  generateRoutes(http.app, supervisor);
   // Whoever may ask for predictions may not change models by that: this needs the token whatever `auth` says.
   const guard = options.auth === 'none' ? auth : null;
   autoscalerRoutes(http.app, supervisor, guard);

@@ -7,7 +7,13 @@ export const RING_CHARS = 256 * 1024;
 export interface TailFilter {
   lines: number;
   since: Date | null;
+  /** A worker, or a version of an app: `intents@v1/2`, `intents@v1`. */
   worker?: string | null;
+}
+
+/** Whether it is the wanted worker, or one of the wanted version. */
+export function isWorkerOf(worker: string, wanted: string | null | undefined): boolean {
+  return !wanted || worker === wanted || (worker.startsWith(wanted) && worker[wanted.length] === '/');
 }
 
 /**
@@ -33,7 +39,7 @@ export class Ring {
     for (let i = this.#blocks.length - 1; i >= 0 && newestFirst.length < wanted; i--) {
       const block = this.#blocks[i]!;
       if (filter.since && Date.parse(block.time) < filter.since.getTime()) break;
-      if (filter.worker && block.worker !== filter.worker) continue;
+      if (!isWorkerOf(block.worker, filter.worker)) continue;
       newestFirst.push(...linesOf(app, block, wanted - newestFirst.length).reverse());
     }
     return newestFirst.reverse();

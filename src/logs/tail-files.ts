@@ -1,7 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import type { LogLine } from '../master/supervisor.js';
 import { parseLine } from './format.js';
-import type { TailFilter } from './ring.js';
+import { isWorkerOf, type TailFilter } from './ring.js';
 import { rotatedFiles } from './rotation.js';
 
 const BLOCK_BYTES = 64 * 1024;
@@ -22,7 +22,7 @@ export async function tailFiles(app: string, file: string, filter: TailFilter): 
         const line = parseLine(app, text);
         if (!line) continue;
         if (filter.since && Date.parse(line.time) < filter.since.getTime()) return newestFirst.reverse();
-        if (!filter.worker || line.worker === filter.worker) newestFirst.push(line);
+        if (isWorkerOf(line.worker, filter.worker)) newestFirst.push(line);
         if (newestFirst.length >= filter.lines || budgetBytes <= 0) return newestFirst.reverse();
       }
     } finally {

@@ -39,6 +39,12 @@ export class Acts {
         `'${verb}' is for whole apps; one worker can be recycled, or scale its app`,
         { target },
       );
+    if (verb === 'delete' && selections.some((s) => s.version !== undefined))
+      throw new SupError(
+        'SUP_BAD_REQUEST',
+        `'delete' is for whole apps; to take one version out of service: supervisor stop ${target}`,
+        { target },
+      );
     const report = await this.#report(
       selections.map((s) => ({ entry: this.#entryOf(s), done: this.#one(verb, s) })),
       [],

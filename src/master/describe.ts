@@ -4,7 +4,7 @@ import type { DecisionLog } from './decisions.js';
 import type { Registry } from './registry.js';
 import { sizingRow } from './resource-rows.js';
 import type { Resources } from './resources.js';
-import type { AppDetail } from './supervisor.js';
+import type { AppDetail, ModelStatus } from './supervisor.js';
 import type { Selection } from './targets.js';
 
 const DECISIONS = 5;
@@ -15,6 +15,7 @@ export function describe(
   registry: Registry,
   decisions: DecisionLog,
   resources: Resources,
+  models: readonly ModelStatus[],
 ): AppDetail[] {
   const { app, version } = selection;
   const { config } = app;
@@ -46,6 +47,7 @@ export function describe(
         retry_after_ms: config.restart.retryAfterMs,
       },
       stop: { signal: config.stop.signal, grace_ms: config.stop.graceMs },
+      model: models.find((model) => model.name === row.name && model.version === row.version) ?? null,
       ...measured(app, row.version, resources),
       decisions: decisions.list({
         subject: row.version === null ? row.name : `${row.name}@${row.version}`,

@@ -1,3 +1,4 @@
+import { isWorkerOf } from '../logs/ring.js';
 import type { Registry } from './registry.js';
 import type { LogLine } from './supervisor.js';
 import { type Selection, selectTargets } from './targets.js';
@@ -15,7 +16,7 @@ export class LogReader {
   follow(target: string, onLine: (line: LogLine) => void): () => void {
     const ends = this.#selected(target).map(({ log, worker }) =>
       log.follow((line) => {
-        if (worker === null || line.worker === worker) onLine(line);
+        if (isWorkerOf(line.worker, worker)) onLine(line);
       }),
     );
     return () => {
@@ -26,7 +27,8 @@ export class LogReader {
   #selected(target: string) {
     return selectTargets(this.registry.apps, target).map((selection: Selection) => {
       const { log } = this.registry.get(selection.app.name)!;
-      return { log, worker: selection.worker };
+      const { app, version } = selection;
+      return { log, worker: selection.worker ?? (version === undefined ? null : `${app.name}@${version}`) };
     });
   }
 }

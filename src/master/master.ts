@@ -5,6 +5,7 @@ import { Acts } from './acts.js';
 import { Configs } from './configs.js';
 import { Core, WORKERS_DIR } from './core.js';
 import { describe } from './describe.js';
+import { healthOf } from './health.js';
 import { type Home, prepareHome } from './home.js';
 import { killLeftovers } from './leftovers.js';
 import { Listeners } from './listeners.js';
@@ -79,13 +80,17 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     wake: ({ app }, version) => {
       const pool = app.pools.get(version);
       const model = pool && runtime.of(app, pool);
-      if (model) runtime.wake(model);
+      if (!model) return false;
+      runtime.wake(model);
+      return runtime.isLoading(model);
     },
   });
   events.on((event) => {
-    if (event.type !== 'worker' || event.state !== 'ready') return;
-    const entry = registry.get(event.app);
-    if (entry) metadata.noticed(entry);
+    if (event.type !== 'worker') return;
+    const entry = registry.ofWorker(event.worker);
+    if (!entry) return;
+    if (event.state === 'ready') metadata.noticed(entry);
+    else if (event.from === 'starting') metadata.gaveUp(entry);
   });
   const { resources } = observation;
   const logs = new LogReader(registry);
@@ -145,40 +150,15 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
       ended = resolve;
     }),
     registry,
-    health: () => {
-      const apps = registry.apps.flatMap((app) =>
-        app.rows().map((row) => ({
-          ...row,
-          ended: app.endedWith() === 0,
-          stalled: app.stalled,
-          served: app.serves(row.version) || row.state !== 'stopped',
-        })),
-      );
-      return {
-        ok: apps.every(
-          (row) =>
-            row.min === 0 ||
-            (row.ready > 0 && row.stalled === null) ||
-            row.ended ||
-            row.state === 'idle' ||
-            !row.served,
-        ),
-        apps: apps.map(({ name, version, state: appState, stalled, ready, desired }) => ({
-          name,
-          version,
-          state: appState,
-          stalled,
-          ready,
-          desired,
-        })),
-      };
-    },
+    health: () => healthOf(registry.apps),
     list: () => registry.apps.flatMap((app) => app.rows()),
     apply: (file, options) => refuseWhenEnding().apply(file, options),
     act: (verb, target) => refuseWhenEnding().act(verb, target),
     scale: (target, size) => refuseWhenEnding().scale(target, size),
-    describe: (target) =>
-      selectTargets(registry.apps, target).flatMap((s) => describe(s, registry, decisions, resources)),
+    describe: (target) => {
+      const models = runtime.status();
+      return selectTargets(registry.apps, target).flatMap((s) => describe(s, registry, decisions, resources, models));
+    },
     models: () => runtime.status(),
     decisions: (filter) => decisions.list(filter),
     logs: (target, options) => logs.tail(target, options),

@@ -1,3 +1,4 @@
+import type { Timer } from '../clock.js';
 import type { ModelAppConfig } from '../config/schema.js';
 import { SupError } from '../errors.js';
 import type { ModelInfo } from '../worker/protocol.js';
@@ -6,14 +7,16 @@ import type { ModelMetadata, TensorMetadata } from './model-status.js';
 import { type ReaderDependencies, readModuleInfo } from './module-info.js';
 import type { Entry, Registry } from './registry.js';
 
+/** What a load that is under way tells, no child has to: on a small box it would only slow the load down. */
+const HEAD_START_MS = 2000;
 /** A module that could not be read is not read again for so long: each try is a process. */
 const FAILURE_MS = 10_000;
 
 export interface MetadataDependencies extends ReaderDependencies {
   registry: Registry;
   warn: (text: string) => void;
-  /** Begins to load a version that is not loaded. */
-  wake: (entry: Entry, version: string) => void;
+  /** Begins to load a version that is not loaded; whether it loads now. */
+  wake: (entry: Entry, version: string) => boolean;
 }
 
 interface Target {
@@ -26,6 +29,8 @@ interface Target {
 interface Pending {
   promise: Promise<ModelInfo>;
   resolve: (info: ModelInfo) => void;
+  /** Asks the child, if it has not been asked yet. */
+  read: () => void;
 }
 
 /** What models declare: from their workers while they are loaded, else as it was kept, else from a child that imports the module. */
@@ -55,7 +60,7 @@ export class ModelMetadataReader {
       platform: info.platform,
       ...this.#declared(target, info),
       rows: info.rows,
-      streams: (info as { streams?: boolean }).streams === true,
+      streams: info.streams === true,
     };
   }
 
@@ -71,27 +76,29 @@ export class ModelMetadataReader {
     }
   }
 
+  /** A load has failed, and will not tell anything. */
+  gaveUp({ app, model }: Entry): void {
+    if (!model) return;
+    for (const { module } of (app.config as ModelAppConfig).versions) this.#pending.get(module)?.read();
+  }
+
   async #unloaded(target: Target, wake: boolean): Promise<ModelInfo> {
     const { entry, version, module } = target;
     const hash = await hashOf(module);
     const kept = hash === null ? null : await this.#files.read(module, hash);
     if (kept) return kept;
-    // The load may well tell it before the child does.
-    if (wake) this.deps.wake(entry, version);
+    const loads = wake && this.deps.wake(entry, version);
     const failure = this.#failures.get(module);
     if (failure && failure.hash === hash && failure.until > this.deps.clock.now()) throw failure.error;
-    const pending = this.#pending.get(module) ?? this.#begin(target, hash);
+    const pending = this.#pending.get(module) ?? this.#begin(target, hash, loads ? HEAD_START_MS : 0);
     return pending.promise;
   }
 
-  #begin({ config, version, module }: Target, hash: string | null): Pending {
+  #begin({ config, version, module }: Target, hash: string | null, delayMs: number): Pending {
     const enough = new AbortController();
-    let resolve!: (info: ModelInfo) => void;
+    let resolve!: Pending['resolve'];
+    let start!: Pending['read'];
     const promise = new Promise<ModelInfo>((done, reject) => {
-      resolve = (info) => {
-        done(info);
-        enough.abort();
-      };
       const read = async () => {
         if (enough.signal.aborted) return;
         try {
@@ -103,10 +110,26 @@ export class ModelMetadataReader {
             this.#failures.set(module, { hash, error, until: this.deps.clock.now() + FAILURE_MS });
           reject(error);
         }
+        this.#pending.delete(module);
       };
-      this.#lane = this.#lane.then(read).finally(() => this.#pending.delete(module));
+      let timer: Timer | null = null;
+      let begun = false;
+      start = () => {
+        if (begun) return;
+        begun = true;
+        timer?.cancel();
+        this.#lane = this.#lane.then(read);
+      };
+      if (delayMs > 0) timer = this.deps.clock.setTimeout(start, delayMs);
+      else start();
+      resolve = (info) => {
+        done(info);
+        enough.abort();
+        timer?.cancel();
+        this.#pending.delete(module);
+      };
     });
-    const pending = { promise, resolve };
+    const pending = { promise, resolve, read: start };
     this.#pending.set(module, pending);
     return pending;
   }

@@ -16,15 +16,16 @@ export function streamPrediction(request: StreamRequest, source: StreamSource): 
   // The caller's signal may outlive the prediction by far, and the reader may leave by itself.
   const controller = new AbortController();
   const cancel = () => controller.abort();
+  const cancelled = { handleEvent: cancel };
   const chunks = new ChunkStream(cancel);
   const { input, priority, timeoutMs, signal } = request;
   if (signal?.aborted) cancel();
-  signal?.addEventListener('abort', cancel);
+  signal?.addEventListener('abort', cancelled);
   let end: StreamEnd | undefined;
   void source
     .submit({ inputs: [input], priority, timeoutMs, signal: controller.signal, stream: chunks })
     .then((results) => {
-      signal?.removeEventListener('abort', cancel);
+      signal?.removeEventListener('abort', cancelled);
       const result = results[0] as JobResult;
       if (result.ok) end = source.answered(result);
       chunks.end(result);

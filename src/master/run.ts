@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import { printable } from '../cli/printable.js';
 import { homePaths } from './home.js';
 import { createMaster } from './master.js';
@@ -17,6 +18,8 @@ export interface RunOptions {
  */
 export async function runMaster({ home, files, env }: RunOptions): Promise<number> {
   process.on('SIGUSR1', () => {});
+  // As in the background, whose master is started with it: see daemon.ts.
+  setFlagsFromString('--no-parallel-scavenge');
   const master = await createMaster({ home: homePaths({ ...env, SUPERVISOR_HOME: home }), env, echo: process.stderr });
   handleSignals(master);
   let exitCode = 0;

@@ -2,7 +2,9 @@
  * What the control plane, the inference server and embedders may ask of a running master. The shapes of rows and reports are
  * the contract that the CLI and outside tools rely on.
  */
+
 import type { ModelWindow } from '../metrics/model-history.js';
+import type { CancelSignal } from '../pool/job.js';
 import type { WorkerState } from '../worker/state.js';
 import type { ModelMetadata, ModelStatus } from './model-status.js';
 import type { CleanupReport, MemoryReport, ResourceReport, Sizing, WorkerResources } from './resource-reports.js';
@@ -107,7 +109,7 @@ export interface PredictRequest {
   /** Value of the header that `routing.key` names, if it names one; requests of the same value go to the same worker. */
   sticky: string | null;
   /** Aborted when the client went away. */
-  signal: AbortSignal | null;
+  signal: CancelSignal | null;
 }
 
 export interface PredictReply {
@@ -216,6 +218,8 @@ export interface AppDetail extends AppRow {
   recycle: Record<string, unknown>;
   restart: Record<string, unknown>;
   stop: Record<string, unknown>;
+  /** Null for what is no model. */
+  model: ModelStatus | null;
   /** Null where the size is fixed. */
   sizing: Sizing | null;
   resources: WorkerResources[];

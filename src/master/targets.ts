@@ -25,7 +25,8 @@ export function selectTargets(apps: readonly App[], target: string): Selection[]
   if (inNamespace.length > 0) return inNamespace.map(whole);
   const [, name, version, number] = /^([^@/]+)(?:@([^@/]+))?(?:\/(\d+))?$/.exec(target) ?? [];
   const app = apps.find((each) => each.name === name);
-  if (!app || (version !== undefined && !app.pools.has(version))) return found([], apps, target);
+  if (!app) return found([], apps, target);
+  if (version !== undefined && !app.pools.has(version)) throw noVersion(app, version, target);
   if (number === undefined) return found([{ app, version, worker: null }], apps, target);
   const pool = app.pools.get(version ?? null);
   const worker = pool?.workers.find((each) => each.id === target);
@@ -40,6 +41,12 @@ function found(selections: Selection[], apps: readonly App[], target: string): S
       ? `; there are: ${names.slice(0, 20).join(', ')}${names.length > 20 ? ', …' : ''}`
       : '; no app is configured';
   throw new SupError('SUP_NO_SUCH_TARGET', `no app, worker or namespace '${target}'${there}`, { target });
+}
+
+function noVersion({ name, pools }: App, version: string, target: string): SupError {
+  const versions = [...pools.keys()].filter((each) => each !== null);
+  const there = versions.length > 0 ? `no version '${version}'; there are: ${versions.join(', ')}` : 'no versions';
+  return new SupError('SUP_NO_SUCH_TARGET', `${name} has ${there}`, { target });
 }
 
 function compile(source: string): RegExp {

@@ -25,6 +25,11 @@ const KEYS = [...INPUT_KEYS, ...LOAD_KEYS, 'scale_ups', 'scale_downs'] as const;
 
 type Key = (typeof KEYS)[number];
 
+/** What a history needs of a model version. */
+export interface ModelCounts extends Pick<ModelStatus, 'name' | 'version' | 'loads' | 'inputs'> {
+  instances: Pick<ModelStatus['instances'], 'target' | 'min'>;
+}
+
 /** What all models together were asked for and did within a window. */
 export interface ModelWindow extends Record<Key, number> {
   window_seconds: number;
@@ -50,7 +55,7 @@ export class ModelHistory {
     this.#history = new History(KEYS, startedAt, { longestMs: LONGEST_WINDOW_SECONDS * 1000 });
   }
 
-  tick(models: readonly ModelStatus[], now: number): void {
+  tick(models: readonly ModelCounts[], now: number): void {
     const turns = new Map<string, Turns>();
     const counters = new Map<string, Record<Key, number>>();
     for (const model of models) {
@@ -72,7 +77,7 @@ export class ModelHistory {
 }
 
 /** A model begins at its least size: what it has beyond that when it is seen first was one step up. */
-function turnOf(before: Turns | undefined, { target, min }: ModelStatus['instances']): Turns {
+function turnOf(before: Turns | undefined, { target, min }: ModelCounts['instances']): Turns {
   const { ups, downs, target: from } = before ?? { target: min, ups: 0, downs: 0 };
   return { target, ups: ups + (target > from ? 1 : 0), downs: downs + (before && target < from ? 1 : 0) };
 }

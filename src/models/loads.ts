@@ -66,7 +66,7 @@ export class Loads {
       return known.done;
     }
     const { clock } = this.deps;
-    const popularity = model.popularity.value(clock.wall());
+    const popularity = model.history.popularity(clock.wall());
     const ticket = new Ticket(model, { cause, size, wantedAt: clock.now(), popularity });
     this.#tickets.set(model, ticket);
     model.pool.waitingFor = WAITS_FOR.turn;

@@ -3,6 +3,7 @@ import type { Clock } from '../clock.js';
 import { type Config, STANDARD_BOX } from '../config/schema.js';
 import { messageOf, SupError } from '../errors.js';
 import type { ModelStatus } from '../master/model-status.js';
+import type { ModelCounts } from '../metrics/model-history.js';
 import type { PolicyDecision } from '../policy/decision.js';
 import type { LoadCause, Sizes } from '../policy/load.js';
 import type { PressureLevel } from '../policy/pressure.js';
@@ -14,7 +15,7 @@ import { Loads } from './loads.js';
 import { MemoryLedger } from './memory-ledger.js';
 import type { LearnedModel, Model } from './model.js';
 import { refusal } from './refusal.js';
-import { modelStatus, stateOf } from './status.js';
+import { modelCounts, modelStatus, stateOf } from './status.js';
 
 export type ModelSettings = Pick<Config, 'models' | 'unloading'>;
 
@@ -111,6 +112,11 @@ export class ModelRuntime {
     return this.models().map((model) => modelStatus(model, known));
   }
 
+  counts(): ModelCounts[] {
+    const wall = this.deps.clock.wall();
+    return this.models().map((model) => modelCounts(model, wall));
+  }
+
   stateOf(model: Model) {
     return stateOf(model, this.#loads, this.deps.clock.now());
   }
@@ -123,6 +129,11 @@ export class ModelRuntime {
   /** Why no request is taken now; null while one would be answered, or would wait for a load. */
   refusal(model: Model): SupError | null {
     return refusal(model, this.deps.clock.now());
+  }
+
+  /** It waits for its turn, or loads. */
+  isLoading(model: Model): boolean {
+    return this.#loads.stateOf(model) !== null;
   }
 
   /** How long a request waits for it to load. */
@@ -139,7 +150,7 @@ export class ModelRuntime {
   ended(model: Model): void {
     model.ended(this.deps.clock.now());
     // Whoever waits for a busy model to make room.
-    if (model.isIdle) this.#loads.look();
+    if (this.#loads.size > 0 && model.isIdle) this.#loads.look();
   }
 
   /** A request has come, and nobody is there to take it. */
@@ -166,7 +177,7 @@ export class ModelRuntime {
     const { coldStart, preloadPopular, popularityThreshold } = this.#settings.models;
     if (coldStart === 'eager') return this.#loads.want(model, 'eager', 1);
     if (coldStart === 'lazy' || !preloadPopular) return;
-    const popularity = model.popularity.value(this.deps.clock.wall());
+    const popularity = model.history.popularity(this.deps.clock.wall());
     if (popularity >= popularityThreshold) this.#want(model, 'popular');
     else if (popularity > 0 && model.size.bytes !== null) this.#want(model, 'standby');
   }
@@ -241,7 +252,6 @@ export class ModelRuntime {
   }
 
   #learn(): void {
-    for (const model of this.models()) model.countUses(this.deps.clock.wall());
     try {
       this.deps.learn(this.#catalogue.learned());
     } catch (error) {
@@ -257,7 +267,6 @@ export class ModelRuntime {
     const { clock } = this.deps;
     const models = this.models();
     for (const model of models) {
-      model.countUses(clock.wall());
       if (model.failure && model.failure.until <= clock.now()) this.#forgive(model);
     }
     this.#idle.tick(models);

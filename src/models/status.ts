@@ -1,5 +1,6 @@
 import { servedVersions, versionWeights } from '../config/versions.js';
 import type { InputCounts, LoadCounts, ModelState, ModelStatus } from '../master/model-status.js';
+import type { ModelCounts } from '../metrics/model-history.js';
 import type { Idle } from './idle.js';
 import type { Loads } from './loads.js';
 import type { MemoryLedger } from './memory-ledger.js';
@@ -46,6 +47,18 @@ export function modelStatus(model: Model, { loads, idle, ledger, now, wall }: Kn
   };
 }
 
+/** What only counts up, and the wanted size: cheap enough for each tick. */
+export function modelCounts(model: Model, wall: number): ModelCounts {
+  const { config, version, pool } = model;
+  return {
+    name: config.name,
+    version,
+    instances: { target: pool.desired, min: config.workers.min },
+    loads: loadCounts(model, wall),
+    inputs: inputCounts(model),
+  };
+}
+
 export function stateOf(model: Model, loads: Loads, now: number): { state: ModelState; reason: string | null } {
   const { pool, failure } = model;
   if (pool.phase === 'stopped')
@@ -86,7 +99,7 @@ function loadCounts(model: Model, wall: number): LoadCounts {
     mean_seconds: loads === 0 ? null : rounded(loadSeconds / loads),
     last_seconds: rounded(model.lastLoadSeconds),
     total_seconds: rounded(loadSeconds) as number,
-    popularity: rounded(model.popularity.value(wall)) as number,
+    popularity: rounded(model.history.popularity(wall)) as number,
   };
 }
 
@@ -103,7 +116,7 @@ function inputCounts({ dispatcher }: Model): InputCounts {
     lost,
     retries,
     batches,
-    compute_ms: Math.round(computeMs),
-    queue_ms: Math.round(queueMs),
+    compute_ms: Math.round(computeMs * 1000) / 1000,
+    queue_ms: Math.round(queueMs * 1000) / 1000,
   };
 }

@@ -109,8 +109,8 @@ export class Departures {
   /** A batch for each worker with inputs of its own keys. False: nothing could leave. */
   #dispatchKeyed(): boolean {
     const { backlog, slots } = this.deps;
-    const { maxSize } = this.deps.config().batching;
     if (slots.room() === 0) return false;
+    const maxSize = slots.streams ? 1 : this.deps.config().batching.maxSize;
     let batches: [Owner, Item[]][] = [];
     backlog.takeChosen(maxSize * slots.active * KEYED_LOOKAHEAD, (items) => {
       batches = slots.spread(items, maxSize);

@@ -51,7 +51,7 @@ class Record {
       this.failingSince ??= now;
       return;
     }
-    this.failedBatches = this.failedChecks = 0;
+    this.failedBatches = 0;
     this.failingSince = null;
     this.succeededAt = now;
   }
@@ -169,8 +169,12 @@ export class Health {
     const { intervalMs } = service.config;
     // Forgotten once it has been well for as long as it could be out.
     if (record.ejections > 0 && now - record.returnedAt > service.config.cooldownMs) record.ejections = 0;
-    const dueMs = record.failedChecks > 0 ? intervalMs * HURRY : intervalMs;
-    if (now - Math.max(record.checkedAt, record.succeededAt ?? 0) < dueMs) return;
+    // A good answer is as good as a check; but one that says it is not well has to take that back itself.
+    const due =
+      record.failedChecks > 0
+        ? record.checkedAt + intervalMs * HURRY
+        : Math.max(record.checkedAt, record.succeededAt ?? 0) + intervalMs;
+    if (now < due) return;
     record.checkedAt = now;
     void this.#check(worker, record, service);
   }

@@ -2,6 +2,18 @@ import type { SupError } from '../errors.js';
 import type { ChunkStream } from './chunk-stream.js';
 import type { Batch } from './slots.js';
 
+/** Told when nobody waits any more. */
+export interface Cancellable {
+  handleEvent(): void;
+}
+
+/** Tells that nobody waits any more. Any AbortSignal is one. */
+export interface CancelSignal {
+  readonly aborted: boolean;
+  addEventListener(type: 'abort', listener: Cancellable): void;
+  removeEventListener(type: 'abort', listener: Cancellable): void;
+}
+
 export interface JobRequest {
   inputs: readonly unknown[];
   /** Higher runs first; equal ones in the order in which they came. */
@@ -9,7 +21,7 @@ export interface JobRequest {
   /** From submit to answer; null: the pool's own. */
   timeoutMs: number | null;
   /** Aborted when nobody waits for the answer any more. */
-  signal: AbortSignal | null;
+  signal: CancelSignal | null;
   /** Where the answer to the one input goes as it comes; the result then has no output. */
   stream?: ChunkStream;
   /** What `consistent_hash` keeps together: one for all inputs, or one for each; null: nothing is. */
@@ -24,7 +36,7 @@ export type JobResult =
   | { ok: false; error: SupError };
 
 /** One `submit`: settles when each of its inputs has. */
-export class Job {
+export class Job implements Cancellable {
   readonly items: Item[] = [];
   readonly results: JobResult[];
   pending: number;

@@ -305,7 +305,8 @@ export class Pool {
   #checkWedge(worker: Worker, now: number): void {
     const { wedgeMs } = this.work;
     if (wedgeMs === null) return;
-    const since = Math.max(worker.lastBeatAt, this.work.busyUntil(worker) ?? 0);
+    const atWorkUntil = Math.max(this.work.busyUntil(worker) ?? 0, worker.checking.until ?? 0);
+    const since = Math.max(worker.lastBeatAt, atWorkUntil);
     if (now - since > wedgeMs)
       this.wedged(worker, { silent_ms: Math.round(now - worker.lastBeatAt), wedge_ms: wedgeMs });
   }

@@ -208,6 +208,11 @@ export class Slots {
     return share ? Math.min(size, share.call(this.#balancer, this.#active, owner, this.queue.queued())) : size;
   }
 
+  /** Their model answers with streams: one input a batch. */
+  get streams(): boolean {
+    return this.#active.some((owner) => owner.slot.streams);
+  }
+
   /** These inputs by the workers that their keys belong to, as far as those have room now. */
   spread(items: readonly Item[], maxSize: number): [Owner, Item[]][] {
     const active = this.#active;

@@ -1,7 +1,8 @@
 import { Descendants } from './descendants.js';
 import { type Footprint, Footprints } from './footprints.js';
-import { type ProcessStat, type ResidentMemory, readStat, readStatm, TICKS_PER_SECOND } from './procfs.js';
+import { type ProcessStat, type ResidentMemory, readStatm, TICKS_PER_SECOND } from './procfs.js';
 import type { TreeSample } from './snapshot.js';
+import { StatFiles } from './stat-files.js';
 
 /** One process at one tick. */
 interface Look {
@@ -22,12 +23,14 @@ interface CpuMark {
 export class ProcessTrees {
   readonly #descendants: Descendants;
   readonly #footprints: Footprints;
+  readonly #stats: StatFiles;
   #cpu = new Map<number, CpuMark>();
   #lastAt: number | null = null;
 
   constructor(private readonly root = '/proc') {
     this.#descendants = new Descendants(root);
     this.#footprints = new Footprints(root);
+    this.#stats = new StatFiles(root);
   }
 
   /**
@@ -68,7 +71,7 @@ export class ProcessTrees {
     for (const [leader, pids] of this.#descendants.of(leaders)) {
       const memory = new TreeMemory();
       for (const pid of pids) {
-        const stat = readStat(pid, this.root);
+        const stat = this.#stats.read(pid);
         if (stat) memory.add(this.#resident(stat, pids.length === 1));
       }
       if (memory.processes > 0) bytes.set(leader, memory.bytes);
@@ -76,12 +79,16 @@ export class ProcessTrees {
     return bytes;
   }
 
+  close(): void {
+    this.#stats.close();
+  }
+
   #look(pids: readonly number[]): Map<number, Look> {
     const looks = new Map<number, Look>();
     const cpu = new Map<number, CpuMark>();
     for (const pid of pids) {
       if (looks.has(pid)) continue;
-      const stat = readStat(pid, this.root);
+      const stat = this.#stats.read(pid);
       if (!stat) continue;
       const before = this.#cpu.get(pid);
       const fresh = before?.startTicks !== stat.startTicks;
@@ -90,6 +97,7 @@ export class ProcessTrees {
       cpu.set(pid, { ticks: stat.cpuTicks, startTicks: stat.startTicks });
     }
     this.#cpu = cpu;
+    this.#stats.keep(cpu);
     return looks;
   }
 

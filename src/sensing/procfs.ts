@@ -36,7 +36,11 @@ export const TICKS_PER_SECOND = 100;
 /** Null when the process is gone. */
 export function readStat(pid: number, root = '/proc'): ProcessStat | null {
   const text = read(`${root}/${pid}/stat`);
-  if (text === null) return null;
+  return text === null ? null : parseStat(pid, text);
+}
+
+/** Null where it is no such text. */
+export function parseStat(pid: number, text: string): ProcessStat | null {
   // The command's name stands in parentheses and may itself hold spaces and parentheses (proc(5)).
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ', 24 - 2);
   const field = (number: number) => count(fields[number - 3]);
@@ -73,9 +77,7 @@ export function readProportional(pid: number, root = '/proc'): ProportionalMemor
 export function openFilesCounter(root = '/proc'): (pid: number) => number | null {
   const folderSize = (pid: number | 'self') => statSync(`${root}/${pid}/fd`).size;
   const listed = (pid: number) => readdirSync(`${root}/${pid}/fd`).length;
-  const count = orNull(() => statfsSync(root).type === PROC_SUPER_MAGIC && folderSize('self') > 0)
-    ? folderSize
-    : listed;
+  const count = isProcfs(root) && orNull(() => folderSize('self') > 0) ? folderSize : listed;
   return (pid) => orNull(() => count(pid));
 }
 
@@ -89,6 +91,10 @@ export function listPids(root = '/proc'): number[] {
 }
 
 const PROC_SUPER_MAGIC = 0x9fa0;
+
+export function isProcfs(root: string): boolean {
+  return orNull(() => statfsSync(root).type === PROC_SUPER_MAGIC) ?? false;
+}
 
 function orNull<T>(look: () => T): T | null {
   try {

@@ -99,6 +99,7 @@ export class Sampler {
 
   close(): void {
     this.#gpus.close();
+    this.#trees.close();
   }
 
   #machine(at: number): MachineSample {

@@ -23,6 +23,14 @@ export function readText(file: string): string {
   }
 }
 
+/**
+ * The text of a file that is kept open, as it is now. For those that the kernel writes in one go, such as /proc/<pid>/stat: one call.
+ * @throws Error of the file system
+ */
+export function readAgain(fd: number): string {
+  return buffer.toString('latin1', 0, readSync(fd, buffer, 0, buffer.length, 0));
+}
+
 /** No such file, or no such feature: kernels without it may refuse only at the read. ENODEV: the control group is gone. */
 const ABSENT = new Set(['ENOENT', 'ENOTDIR', 'EOPNOTSUPP', 'ENODEV']);
 

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { loadConfig } from '../../src/config/load.js';
 import { StateFile } from '../../src/master/state-file.js';
+import { modelStatus } from '../support/model-reports.js';
 import { appDetail, appRow, Box, logLine } from './support.js';
 
 let box: Box;
@@ -35,6 +36,8 @@ describe('without a master', () => {
     ['restart', 'web'],
     ['reload'],
     ['recycle', 'web'],
+    ['load', 'intents'],
+    ['unload', 'intents'],
     ['delete', 'web'],
     ['scale', 'web', '-1'],
     ['kill'],
@@ -164,19 +167,44 @@ describe('with a master', () => {
     expect(box.asked.at(-1)?.path).toBe('/api/decisions?policy=recycle&subject=a+b&limit=3');
   });
 
+  it('list and acts tell of models how long they are idle', async () => {
+    const apps = [appRow({ name: 'intents', kind: 'model', version: 'v1', state: 'idle', ready: 0, desired: 0 })];
+    const models = [modelStatus('v1', { state: 'unloaded', idle_seconds: 185 })];
+    box.answer('GET /api/apps', { apps });
+    box.answer('GET /autoscaler/stats', { models, totals: {} });
+    box.answer('POST /api/apps/intents%40v1/unload', { ...REPORT, apps });
+    for (const argv of [['list'], ['unload', 'intents@v1']]) {
+      const { code, out } = await box.cli(argv);
+      expect([code, out]).toEqual([0, expect.stringMatching(/state +idle[\s\S]* unloaded +3m 5s /)]);
+    }
+    expect(JSON.parse((await box.cli(['list', '--json'])).out)).toEqual(apps);
+  });
+
+  it('an act that was done is done, whether or not models are told of', async () => {
+    const apps = [appRow({ name: 'intents', kind: 'model', version: 'v1' })];
+    box.fail('GET /autoscaler/stats', 500, 'SUP_INTERNAL', 'no');
+    box.answer('POST /api/apps/intents/load', { ...REPORT, apps });
+    const { code, out, err } = await box.cli(['load', 'intents']);
+    expect([code, err]).toEqual([0, '']);
+    expect(out).toMatch(/intents +model +v1/);
+  });
+
   it('ping tells pid and uptime', async () => {
     box.answer('GET /api/health/', HEALTH);
     expect((await box.cli(['ping'])).out).toBe('pong from pid 42, up 1m 5s, version 1.2.3, ok\n');
   });
 
-  it.each(['stop', 'restart', 'reload', 'recycle', 'delete', 'start'])('%s posts to its path', async (verb) => {
-    box.answer(`POST /api/apps/%2Fw.b%2F/${verb}`, { ...REPORT, warnings: ['look \u001b[2J out'] });
-    const { code, out, err } = await box.cli([verb, '/w.b/']);
-    expect([code, err]).toEqual([0, 'warning: look \\x1b[2J out\n']);
-    expect(out).toMatch(/web +http/);
-    const json = await box.cli([verb, '/w.b/', '--json']);
-    expect(JSON.parse(json.out)).toMatchObject({ ok: true });
-  });
+  it.each(['stop', 'restart', 'reload', 'recycle', 'delete', 'load', 'unload', 'start'])(
+    '%s posts to its path',
+    async (verb) => {
+      box.answer(`POST /api/apps/%2Fw.b%2F/${verb}`, { ...REPORT, warnings: ['look \u001b[2J out'] });
+      const { code, out, err } = await box.cli([verb, '/w.b/']);
+      expect([code, err]).toEqual([0, 'warning: look \\x1b[2J out\n']);
+      expect(out).toMatch(/web +http/);
+      const json = await box.cli([verb, '/w.b/', '--json']);
+      expect(JSON.parse(json.out)).toMatchObject({ ok: true });
+    },
+  );
 
   it('reload without a target is for all', async () => {
     box.answer('POST /api/apps/all/reload', REPORT);

@@ -184,6 +184,7 @@ export function appDetail(more: Partial<AppDetail> = {}): AppDetail {
     recycle: { max_requests: 100, max_age_ms: null },
     restart: { policy: 'always' },
     stop: { signal: 'SIGTERM' },
+    model: null,
     sizing: null,
     resources: [],
     decisions: [],

@@ -230,6 +230,7 @@ function detail(name: string): AppDetail {
     recycle: {},
     restart: {},
     stop: {},
+    model: null,
     sizing: null,
     resources: [],
     decisions: [],

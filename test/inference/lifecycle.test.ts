@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { ListeningServer } from '../../src/http/listen.js';
 import { type InferenceOptions, listenInference } from '../../src/inference/server.js';
 import type { PredictReply, PredictRequest, Supervisor } from '../../src/master/supervisor.js';
+import type { CancelSignal } from '../../src/pool/job.js';
 import { type Answer, call, target } from '../http/client.js';
 import { fakeSupervisor } from '../http/fake-supervisor.js';
 
@@ -30,10 +31,10 @@ async function open(parts: Partial<Supervisor> = {}, more: Partial<InferenceOpti
 const post = (at: string, path: string, json: unknown, headers = {}): Promise<Answer> =>
   call({ at, method: 'POST', path, json, headers });
 
-const aborted = (signal: AbortSignal) =>
+const aborted = (signal: CancelSignal) =>
   signal.aborted
     ? Promise.resolve()
-    : new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+    : new Promise<void>((resolve) => signal.addEventListener('abort', { handleEvent: resolve }));
 
 /** A supervisor whose predictions end when the test says so. */
 function slow() {
@@ -74,7 +75,7 @@ describe('a client that goes away', () => {
       const socket = connectTo(at);
       socket.write(text('{"inputs":1}'));
       await model.reached(1);
-      const signal = model.waiting[0]?.request.signal as AbortSignal;
+      const signal = model.waiting[0]?.request.signal as CancelSignal;
       expect(signal.aborted).toBe(false);
       socket[how]();
       await aborted(signal);
@@ -95,10 +96,10 @@ describe('a client that goes away', () => {
     }
     other.write(text('{"inputs":4}'));
     await model.reached(4);
-    const signals = model.waiting.map(({ request }) => request.signal as AbortSignal);
+    const signals = model.waiting.map(({ request }) => request.signal as CancelSignal);
     expect(signals.some((signal) => signal.aborted)).toBe(false);
     one.destroy();
-    await aborted(signals[2] as AbortSignal);
+    await aborted(signals[2] as CancelSignal);
     expect(signals[3]?.aborted).toBe(false);
     other.destroy();
     model.waiting[3]?.finish();
@@ -166,7 +167,7 @@ describe('close', () => {
     const failed = expect(answer).rejects.toThrow(/hang up|ECONNRESET/);
     await server?.close();
     await failed;
-    await aborted(model.waiting[0]?.request.signal as AbortSignal);
+    await aborted(model.waiting[0]?.request.signal as CancelSignal);
     model.waiting[0]?.finish();
   });
 });

@@ -40,6 +40,21 @@ describe('Ring', () => {
     expect(texts(ring.tail('web', { lines: 9, since: null, worker: 'web/1' }))).toEqual(['old', 'one']);
     expect(texts(ring.tail('web', { lines: 1, since: null }))).toEqual(['two']);
   });
+
+  it('takes a version for all of its workers', () => {
+    const ring = new Ring();
+    // `m@v1` is no part of `m@v10`, and `web/1` none of `web/12`.
+    for (const [text, worker] of [
+      ['a', 'm@v1/1'],
+      ['b', 'm@v1/2'],
+      ['c', 'm@v10/1'],
+      ['d', 'm@v2/1'],
+      ['e', 'web/12'],
+    ] as const)
+      ring.push(block(text, { worker }));
+    expect(texts(ring.tail('m', { lines: 9, since: null, worker: 'm@v1' }))).toEqual(['a', 'b']);
+    expect(texts(ring.tail('web', { lines: 9, since: null, worker: 'web/1' }))).toEqual([]);
+  });
 });
 
 describe('Follower', () => {

@@ -13,6 +13,7 @@ let dir: string;
 let clock: ManualClock;
 let alive: Set<number>;
 let woken: string[];
+let wakes: boolean;
 let warnings: string[];
 /** What workers that are ready say, by version. */
 let loaded: Map<string, ModelInfo>;
@@ -21,6 +22,7 @@ beforeEach(() => {
   dir = mkdtempSync(path.join(os.tmpdir(), 'metadata-'));
   clock = new ManualClock();
   alive = new Set();
+  wakes = true;
   [woken, warnings, loaded] = [[], [], new Map()];
 });
 afterEach(async () => {
@@ -62,7 +64,10 @@ function reader(config: Partial<ModelAppConfig> = {}): { metadata: ModelMetadata
     workersDir: path.dirname(builtWorker('model-describe.js')),
     groups: { mark: {}, add: (pid) => void alive.add(pid), remove: (pid) => void alive.delete(pid) },
     warn: (text) => void warnings.push(text),
-    wake: (_entry, version) => void woken.push(version),
+    wake: (_entry, version) => {
+      woken.push(version);
+      return wakes;
+    },
   });
   return { metadata, entry };
 }
@@ -147,14 +152,50 @@ describe('a model that was never loaded', () => {
     expect(missing).toMatch(/m@v2 cannot be read: .*v2\.mjs/);
   });
 
-  it('is woken where a request follows, and known as soon as a worker has loaded it', async () => {
-    write(declared, 'v1', 'await new Promise(() => setInterval(() => {}, 1000));');
+  it('is woken where a request follows, and known as soon as a worker has loaded it, without a child', async () => {
+    write(declared);
     const { metadata, entry } = reader();
     const asked = metadata.of('m', null, { wake: true });
-    await expect.poll(() => [woken, imports()]).toEqual([['v1'], 1]);
+    await expect.poll(() => woken).toEqual(['v1']);
     loaded.set('v1', info());
     metadata.noticed(entry);
     expect((await asked).platform).toBe('worker');
+    clock.advance(60_000);
+    await metadata.of('m', null);
+    expect(imports()).toBe(0);
+  });
+
+  it('is read by a child where its load takes long, and that one ends when the load is faster', async () => {
+    write(declared, 'v1', 'await new Promise(() => setInterval(() => {}, 1000));');
+    const { metadata, entry } = reader();
+    const asked = metadata.of('m', null, { wake: true });
+    await expect.poll(() => woken).toEqual(['v1']);
+    // One who only looks joins it.
+    const looked = metadata.of('m', null);
+    clock.advance(2000);
+    await expect.poll(imports).toBe(1);
+    loaded.set('v1', info());
+    metadata.noticed(entry);
+    expect([(await asked).platform, (await looked).platform]).toEqual(['worker', 'worker']);
+    await expect.poll(() => alive.size).toBe(0);
+  });
+
+  it('is read by a child as soon as its load has failed', async () => {
+    write(declared);
+    const { metadata, entry } = reader();
+    const asked = metadata.of('m', null, { wake: true });
+    await expect.poll(() => woken).toEqual(['v1']);
+    metadata.gaveUp(entry);
+    metadata.gaveUp(entry);
+    expect((await asked).platform).toBe('p');
+    expect(imports()).toBe(1);
+  });
+
+  it('is read by a child at once where nothing loads', async () => {
+    write(declared);
+    wakes = false;
+    expect((await reader().metadata.of('m', null, { wake: true })).platform).toBe('p');
+    expect([woken, imports()]).toEqual([['v1'], 1]);
   });
 });
 

@@ -35,7 +35,7 @@ describe('a request that names no version', () => {
       fc.property(weightsOf, fc.integer({ min: 1, max: 400 }), (weights, requests) => {
         const draw = new VersionDraw(weights, 'v1');
         const total = [...weights.values()].reduce((a, b) => a + b, 0);
-        const counts = new Map([...weights.keys()].map((version) => [version, 0]));
+        const counts = new Map<string, number>([...weights.keys()].map((version) => [version, 0]));
         for (let i = 1; i <= requests; i++) {
           const version = draw.next(null, [...weights.keys()]);
           counts.set(version, (counts.get(version) ?? 0) + 1);

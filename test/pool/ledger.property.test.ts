@@ -200,7 +200,7 @@ const ACTS: Record<string, (world: World, n: number, m: number) => unknown> = {
     if (past) world.reply(past.worker, past.message);
   },
   load: (world, n) =>
-    world.bench.dispatcher.setAvailability(n === 0 ? { kind: 'loading', limitMs: 50 } : { kind: 'up' }),
+    world.bench.dispatcher.setAvailability(n === 0 ? { kind: 'loading', limitMs: 2000 } : { kind: 'up' }),
 };
 
 const config = fc.record({

@@ -7,7 +7,15 @@ import { processBackend } from '../../src/worker/backends/process.js';
 import { socketBackend } from '../../src/worker/backends/socket.js';
 import { threadBackend } from '../../src/worker/backends/thread.js';
 import { ListenSocket } from '../../src/worker/listen-socket.js';
-import type { CleanedMessage, CleanupLevel, FromWorker, Outcome, ToWorker, Vitals } from '../../src/worker/protocol.js';
+import type {
+  CheckedMessage,
+  CleanedMessage,
+  CleanupLevel,
+  FromWorker,
+  Outcome,
+  ToWorker,
+  Vitals,
+} from '../../src/worker/protocol.js';
 import { type Answer, FIXTURES, freePort, request } from './box.js';
 import { builtWorker } from './built.js';
 import { fakeConfig } from './fake-pool.js';
@@ -113,6 +121,7 @@ export class LiveWorker {
   readonly #instance: Instance;
   readonly #looking = new Set<() => void>();
   #batches = 0;
+  #checks = 0;
   #cleanups = 0;
 
   constructor(
@@ -185,6 +194,12 @@ export class LiveWorker {
     const id = ++this.#cleanups;
     this.send({ type: 'cleanup', id, level });
     return this.seen((message): message is CleanedMessage => message.type === 'cleaned' && message.id === id);
+  }
+
+  check(): Promise<CheckedMessage> {
+    const id = ++this.#checks;
+    this.send({ type: 'check', id });
+    return this.seen((message): message is CheckedMessage => message.type === 'checked' && message.id === id);
   }
 
   /** Its number, and what comes of it. */

@@ -1,6 +1,7 @@
-import type { AppRow, AppState, WorkerRow } from '../../master/supervisor.js';
+import type { AppRow, AppState, ModelStatus, WorkerRow } from '../../master/supervisor.js';
 import type { WorkerState } from '../../worker/state.js';
 import type { Colors } from '../context.js';
+import { idleText, stateCell, statusesOf, statusOf, versionText } from './models.js';
 import { table } from './table.js';
 import { bytes, formatAge, NOTHING, percent } from './values.js';
 
@@ -24,8 +25,11 @@ export const WORKER_COLOURS: Record<WorkerState, 'green' | 'yellow' | 'red' | 'd
   stopped: 'dim',
 };
 
-export function appsTable(rows: readonly AppRow[], colors: Colors): string {
+/** @param models what is known of those among them that are models */
+export function appsTable(rows: readonly AppRow[], colors: Colors, models: readonly ModelStatus[] = []): string {
   if (rows.length === 0) return 'no apps';
+  const statuses = statusesOf(models);
+  const withIdle = rows.some((row) => statusOf(row, statuses) !== null);
   const heads = [
     'name',
     'kind',
@@ -37,25 +41,30 @@ export function appsTable(rows: readonly AppRow[], colors: Colors): string {
     'restarts',
     'recycles',
     'state',
+    ...(withIdle ? ['idle'] : []),
     'cpu',
     'memory',
   ];
   return table(
     heads,
-    rows.map((row) => [
-      row.name,
-      row.kind,
-      row.version ?? NOTHING,
-      row.mode,
-      `${row.ready}/${row.desired}`,
-      pidsOf(row.workers),
-      row.ready > 0 ? formatAge(row.uptime_seconds) : NOTHING,
-      String(row.restarts),
-      String(row.recycles),
-      { text: row.state, colour: STATE_COLOURS[row.state] },
-      percent(row.cpu_percent),
-      bytes(row.memory_bytes),
-    ]),
+    rows.map((row) => {
+      const model = statusOf(row, statuses);
+      return [
+        row.name,
+        row.kind,
+        versionText(row, model, statuses),
+        row.mode,
+        `${row.ready}/${row.desired}`,
+        pidsOf(row.workers),
+        row.ready > 0 ? formatAge(row.uptime_seconds) : NOTHING,
+        String(row.restarts),
+        String(row.recycles),
+        stateCell(row, model) ?? { text: row.state, colour: STATE_COLOURS[row.state] },
+        ...(withIdle ? [idleText(model)] : []),
+        percent(row.cpu_percent),
+        bytes(row.memory_bytes),
+      ];
+    }),
     colors,
   );
 }

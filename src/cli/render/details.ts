@@ -3,6 +3,7 @@ import type { Colors } from '../context.js';
 import { printable } from '../printable.js';
 import { WORKER_COLOURS } from './apps.js';
 import { decisionsTable } from './decisions.js';
+import { modelFacts } from './models.js';
 import { learnedInWords, resourcesTable, sizeInWords } from './sizing.js';
 import { table } from './table.js';
 import { bytes, formatAge, NOTHING, percent, settings } from './values.js';
@@ -20,6 +21,7 @@ export function appDetails(app: AppDetail, colors: Colors): string {
     ['port', app.port === null ? NOTHING : String(app.port)],
     ['workers', `${app.ready} ready of ${app.desired} (min ${app.min}, max ${app.max}), generation ${app.generation}`],
     ...sizingFacts(app.sizing),
+    ...(app.model === null ? [] : modelFacts(app.model)),
     ['queued', String(app.queued)],
     ['uptime', formatAge(app.uptime_seconds)],
     ['restarts', String(app.restarts)],

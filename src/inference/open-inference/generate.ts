@@ -1,7 +1,5 @@
 /** The generate extension of the Open Inference Protocol, as Triton describes it: text in, text out, at once or as it comes. */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { SupError } from '../../errors.js';
-import { errorHeaders } from '../../http/answer.js';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { badRequest } from '../../http/fields.js';
 import type { PredictStream, Supervisor } from '../../master/supervisor.js';
 import { wanted } from '../addressed.js';
@@ -11,20 +9,16 @@ type InPath = { Params: { model: string; version?: string } };
 
 export function generateRoutes(app: FastifyInstance, supervisor: Supervisor): void {
   for (const path of ['/v2/models/:model', '/v2/models/:model/versions/:version']) {
-    app.post<InPath>(`${path}/generate`, (request, reply) =>
-      orError(reply, async () => whole(await begin(request, supervisor))),
-    );
-    app.post<InPath>(`${path}/generate_stream`, (request, reply) =>
-      orError(reply, async () => {
-        const stream = await begin(request, supervisor);
-        await sendStream(reply, stream, {
-          chunk: (chunk) => [null, { ...named(stream), ...outputsOf(chunk) }],
-          done: () => null,
-          error: (error) => [null, { error: error.message }],
-        });
-        return reply;
-      }),
-    );
+    app.post<InPath>(`${path}/generate`, async (request) => whole(await begin(request, supervisor)));
+    app.post<InPath>(`${path}/generate_stream`, async (request, reply) => {
+      const stream = await begin(request, supervisor);
+      await sendStream(reply, stream, {
+        chunk: (chunk) => [null, { ...named(stream), ...outputsOf(chunk) }],
+        done: () => null,
+        error: (error) => [null, { error: error.message }],
+      });
+      return reply;
+    });
   }
 }
 
@@ -61,15 +55,4 @@ function outputsOf(chunk: unknown): Record<string, unknown> {
 
 function named({ model, version }: PredictStream): { model_name: string; model_version: string } {
   return { model_name: model, model_version: version };
-}
-
-/** Errors of this protocol are a text alone. */
-async function orError(reply: FastifyReply, answer: () => Promise<unknown>): Promise<unknown> {
-  try {
-    return await answer();
-  } catch (error) {
-    // What is not ours is reported, and hidden from the client, where all other errors are.
-    if (!(error instanceof SupError) || error.code === 'SUP_INTERNAL') throw error;
-    return reply.code(error.status).headers(errorHeaders(error)).send({ error: error.message });
-  }
 }

@@ -2,13 +2,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { SupError } from '../../errors.js';
 import { badRequest } from '../../http/fields.js';
-import type { ModelMetadata } from '../../master/model-status.js';
-import type { Supervisor } from '../../master/supervisor.js';
-import { disconnectSignal } from '../disconnect.js';
-import { headerText, userFromHeader } from '../request.js';
+import type { PredictRequest, Supervisor } from '../../master/supervisor.js';
+import { wanted } from '../addressed.js';
 import { checkDeclaration, checkOutputs, readInputs } from './declared.js';
 import { writeAnswer } from './infer-answer.js';
-import { type InferRequest, readHeaderLength, readInferRequest } from './infer-request.js';
+import { readHeaderLength, readInferRequest } from './infer-request.js';
 import { outputsOf } from './model-answer.js';
 import { inputsOf } from './model-call.js';
 import { acceptsBytes, type OfModel } from './paths.js';
@@ -20,12 +18,13 @@ export function inferRoutes(app: FastifyInstance, supervisor: Supervisor): void 
     app.post<OfModel>(path, (request, reply) => infer(request, reply));
 
   async function infer(http: FastifyRequest<OfModel>, reply: FastifyReply) {
-    const { model, version } = http.params;
+    const { model, version = null } = http.params;
     const length = readHeaderLength(http.headers['inference-header-content-length']);
     const request = readInferRequest((http.body as Buffer | undefined) ?? Buffer.alloc(0), length);
+    const { priority, timeoutMs } = request;
+    const asked = wanted(supervisor, { model, version, priority, timeoutMs, user: null }, http);
     // Settled before its tensors are read: versions may declare different ones.
-    const user = userOf(http, model);
-    const chosen = supervisor.versionFor(model, version ?? null, user);
+    const chosen = supervisor.versionFor(model, version, asked.user);
     const metadata = await supervisor.modelMetadata(model, chosen, { wake: true });
     if (metadata.streams)
       throw badRequest(
@@ -34,50 +33,23 @@ export function inferRoutes(app: FastifyInstance, supervisor: Supervisor): void 
     checkDeclaration(metadata);
     checkOutputs(request.outputs, metadata);
     const inputs = inputsOf(readInputs(request, metadata), metadata);
-    const { body, headerLength } = writeAnswer(
-      request,
-      model,
-      chosen,
-      await predict(http, request, metadata, inputs, user),
-    );
+    const answers = await predict({ ...asked, version: chosen, inputs });
+    const { body, headerLength } = writeAnswer(request, model, chosen, outputsOf(answers, metadata));
     if (headerLength === null) return reply.type('application/json; charset=utf-8').send(body);
     return reply.header('inference-header-content-length', headerLength).type('application/octet-stream').send(body);
   }
 
-  function userOf(http: FastifyRequest, model: string): string | null {
-    const header = supervisor.userHeader(model);
-    return header === null ? null : userFromHeader(http.headers[header]);
-  }
-
-  async function predict(
-    http: FastifyRequest,
-    { priority, timeoutMs }: InferRequest,
-    metadata: ModelMetadata,
-    inputs: readonly unknown[],
-    user: string | null,
-  ) {
-    const { name: model, version } = metadata;
-    const routing = supervisor.routingHeader(model);
-    const { results } = await supervisor.predict({
-      model,
-      version,
-      inputs,
-      priority,
-      timeoutMs,
-      user,
-      sticky: routing === null ? null : headerText(http.headers[routing]),
-      signal: disconnectSignal(http.raw.socket),
-    });
-    // The protocol knows no half of an answer: one row that failed fails them all.
-    const answers = results.map((result) => {
+  /** The protocol knows no half of an answer: one row that failed fails them all. */
+  async function predict(request: PredictRequest): Promise<unknown[]> {
+    const { model, version, results } = await supervisor.predict(request);
+    if (results.length !== request.inputs.length)
+      throw new SupError(
+        'SUP_INTERNAL',
+        `${model}@${version} gave ${results.length} results for ${request.inputs.length} inputs`,
+      );
+    return results.map((result) => {
       if (!result.ok) throw result.error;
       return result.output;
     });
-    if (answers.length !== inputs.length)
-      throw new SupError(
-        'SUP_INTERNAL',
-        `${model}@${version} gave ${answers.length} results for ${inputs.length} inputs`,
-      );
-    return outputsOf(answers, metadata);
   }
 }

@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Gate } from '../../http/host-guard.js';
 import type { ModelStatus } from '../../master/model-status.js';
 import type { Supervisor } from '../../master/supervisor.js';
+import { generateRoutes } from './generate.js';
 import { inferRoutes } from './infer.js';
 import { type OfModel, ofModel, statusesOf } from './paths.js';
 import { repositoryRoutes } from './repository.js';
@@ -12,6 +13,7 @@ const NAME = 'model-supervisor';
 const EXTENSIONS = [
   'binary_tensor_data',
   'binary_tensor_data(raw_binary_request)',
+  'generate',
   'model_repository',
   'schedule_policy',
   'statistics',
@@ -36,6 +38,7 @@ export function openInferenceRoutes(app: FastifyInstance, { supervisor, guard }:
   app.get('/v2/models/stats', async () => ({ model_stats: statistics(supervisor.models()) }));
   for (const path of ofModel('/v2', '/stats'))
     app.get<OfModel>(path, async ({ params }) => ({ model_stats: statistics(statusesOf(supervisor, params)) }));
+  generateRoutes(app, supervisor);
   // Each in a scope of its own: they read their bodies in another way than the rest.
   app.register(async (scope) => inferRoutes(scope, supervisor));
   app.register(async (scope) => repositoryRoutes(scope, supervisor, guard));
@@ -47,8 +50,10 @@ function healthRoutes(app: FastifyInstance, supervisor: Supervisor): void {
     method: PROBE,
     url: '/v2/health/ready',
     handler: async (_request, reply) => {
-      // What may be idle is loaded by its next request.
-      const ready = supervisor.models().every(({ state, instances }) => state === 'ready' || instances.min === 0);
+      // What may be idle is loaded by its next request; what is stopped is meant to be.
+      const ready = supervisor
+        .models()
+        .every(({ state, instances }) => state === 'ready' || state === 'stopped' || instances.min === 0);
       if (!ready) notReady(reply);
       return { live: true, ready };
     },

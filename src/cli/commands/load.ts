@@ -1,0 +1,4 @@
+import { runAct } from '../act.js';
+import type { Run } from '../verbs.js';
+
+export const run: Run = (context, [target = ''], { json }) => runAct(context, 'load', target, json === true);
