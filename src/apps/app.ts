@@ -8,27 +8,14 @@ import { appRow } from './app-row.js';
 import { poolState } from './app-state.js';
 import type { AppKindParts } from './kind.js';
 import { Pins, type Size, targetSize } from './pins.js';
+import type { PoolLife } from './pool-life.js';
 import { type Rolling, Rollover } from './rollover.js';
 import { type PoolsDependencies, VersionPools } from './version-pools.js';
-
-export type { Size } from './pins.js';
 
 export interface AppDependencies extends PoolsDependencies {
   life: PoolLife;
   /** Something in the app's life changed: its queues may have to open or close. */
   changed: (app: App) => void;
-}
-
-/** Brings pools up and down: models wait for their turn and for room. */
-export interface PoolLife {
-  /** The pool runs already, with fewer workers or none. Resolves when it has this size, or with 0 where it starts on demand. */
-  start(app: App, pool: Pool, size: number): Promise<void>;
-  /** Resolves when what was begun is done. @throws SupError why it has not got its size */
-  settled(app: App, pool: Pool): Promise<void>;
-  /** @throws SupError SUP_BAD_REQUEST where it is no model's */
-  load(app: App, pool: Pool): Promise<void>;
-  /** @throws SupError SUP_BAD_REQUEST where it is no model's, SUP_CONFLICT while it loads */
-  unload(app: App, pool: Pool, reason: string): Promise<void>;
 }
 
 /** An entry under `apps:`, whatever its kind: one pool for each version, and the acts that operators ask for. */
@@ -82,7 +69,7 @@ export class App {
     return this.#rollover.stale;
   }
   /** Worker numbers given so far, for an app that takes over from this one. */
-  get lastNumbers(): Map<string | null, number> {
+  get lastNumbers() {
     return this.#pools.lastNumbers;
   }
   /** By version, null for an app without any. */
@@ -204,7 +191,7 @@ export class App {
 
   /** Changes that need no new process. Sizes follow at once, and so does which versions are served. */
   configure(config: AppConfig): Promise<void> {
-    return this.running ? this.#rollover.run(config, NONE) : this.#rollover.prepare(config);
+    return this.running ? this.#rollover.run(config, new Set()) : this.#rollover.prepare(config);
   }
 
   #adopt(config: AppConfig): void {
@@ -314,5 +301,3 @@ export class App {
     return this.#pools.all.map((pool) => appRow(this.#config, pool.version, pool, this.#waitingFor, now));
   }
 }
-
-const NONE: ReadonlySet<string | null> = new Set();

@@ -142,7 +142,6 @@ export class Model {
   learned(): LearnedModel {
     return {
       history: this.history.toJSON(),
-
       ...this.size,
       loadSeconds: this.loadSeconds,
     };

@@ -11,11 +11,14 @@ import type { Pool } from '../pool/pool.js';
 import type { Worker } from '../worker/worker.js';
 import { Catalogue } from './catalogue.js';
 import { Idle } from './idle.js';
+import { keepValue } from './keep-value.js';
+import { LoadFailures } from './load-failures.js';
 import { Loads } from './loads.js';
 import { MemoryLedger } from './memory-ledger.js';
 import type { LearnedModel, Model } from './model.js';
 import { refusal } from './refusal.js';
 import { modelCounts, modelStatus, stateOf } from './status.js';
+import { Unloads } from './unloads.js';
 
 export type ModelSettings = Pick<Config, 'models' | 'unloading'>;
 
@@ -38,15 +41,14 @@ const TICK_MS = 500;
 const LEARN_EVERY_MS = 60_000;
 /** A load that takes its full time fails by itself, with a reason: the requests that wait for it hear that. */
 const LOAD_MARGIN_MS = 1000;
-/** Uses beyond this are not foreseen when it is weighed who goes. */
-const NEXT_USE_MS = 15 * 60_000;
-const MIB = 1024 ** 2;
 
 /** Which model versions are loaded, and when they go. */
 export class ModelRuntime {
   readonly #catalogue: Catalogue;
   readonly #ledger = new MemoryLedger<Model>();
   readonly #loads: Loads;
+  readonly #unloads: Unloads;
+  readonly #failures: LoadFailures;
   readonly #idle: Idle;
   readonly #timers: readonly { cancel(): void }[];
   #settings: ModelSettings = STANDARD_BOX;
@@ -54,24 +56,34 @@ export class ModelRuntime {
   constructor(private readonly deps: ModelRuntimeDependencies) {
     const { clock, decided, apps, learned } = deps;
     this.#catalogue = new Catalogue({ apps, learned, windowMs: () => this.#settings.models.predictive.windowMs });
+    const changed = (model: Model) => deps.changed(model.app);
+    this.#unloads = new Unloads({ clock, ledger: this.#ledger, decided, changed, gone: () => this.#loads.look() });
     this.#loads = new Loads({
       clock,
       ledger: this.#ledger,
       config: () => this.#settings.models,
       models: () => this.models(),
       room: deps.room,
-      keepValue: (model) => this.#keepValue(model),
+      keepValue: (model) => keepValue(model, clock.now(), clock.wall()),
       decided,
-      unload: (model, reason, numbers) => this.#unload(model, 'load', reason, numbers),
-      changed: (model) => deps.changed(model.app),
+      unload: (model, reason, numbers) => this.#unloads.begin(model, 'load', reason, numbers),
+      changed,
       refused: (model, error) => this.#failQueued(model, error),
+    });
+    this.#failures = new LoadFailures({
+      clock,
+      loads: this.#loads,
+      ledger: this.#ledger,
+      cooldownMs: () => this.#settings.models.failureCooldownMs,
+      decided,
+      changed,
     });
     this.#idle = new Idle({
       clock,
       config: () => this.#settings,
       pressure: deps.pressure,
       decided,
-      unload: (model, reason, numbers) => this.#unload(model, 'keepalive', reason, numbers),
+      unload: (model, reason, numbers) => this.#unloads.begin(model, 'keepalive', reason, numbers),
       load: (model) => this.#want(model, 'forecast'),
     });
     this.#timers = [
@@ -137,8 +149,8 @@ export class ModelRuntime {
   }
 
   /** How long a request waits for it to load. */
-  coldStartMs(model: Model): number {
-    return this.#settings.models.coldStartTimeoutMs ?? model.config.ready.timeoutMs + LOAD_MARGIN_MS;
+  coldStartMs({ config }: Model): number {
+    return this.#settings.models.coldStartTimeoutMs ?? config.ready.timeoutMs + LOAD_MARGIN_MS;
   }
 
   /** A request comes in; each is followed by one `ended`. */
@@ -199,9 +211,8 @@ export class ModelRuntime {
     model.failure = null;
     if (pool.phase !== 'running') await pool.start(0);
     if (model.isReady) return;
-    const underWay = this.#loads.ofModel(model) !== null;
     // Its workers gave up, or wait before they try again: at once means at once.
-    if (!underWay && pool.desired > 0) return pool.start(pool.desired);
+    if (this.#loads.ofModel(model) === null && pool.desired > 0) return pool.start(pool.desired);
     await this.#loads.want(model, 'operator', Math.max(1, app.sizeOf(pool)));
   }
 
@@ -214,7 +225,7 @@ export class ModelRuntime {
         model: model.config.name,
       });
     if (model.pool.phase !== 'running') return;
-    this.#unload(model, 'operator', reason, {});
+    this.#unloads.begin(model, 'operator', reason);
     await model.unloading;
   }
 
@@ -222,7 +233,7 @@ export class ModelRuntime {
   evict(pool: Pool, reason: string): Promise<void> {
     const model = this.models().find((each) => each.pool === pool);
     if (!model) return pool.resize(0);
-    this.#unload(model, 'memory', reason, { memory_bytes: model.measured().bytes });
+    this.#unloads.begin(model, 'memory', reason, { memory_bytes: model.measured().bytes });
     return model.unloading ?? Promise.resolve();
   }
 
@@ -238,7 +249,7 @@ export class ModelRuntime {
     if (!hasFailed || model.isReady || !model.pool.active().includes(worker)) return;
     this.#loads.release(model);
     if (!model.onDemand || model.pool.phase !== 'running') return;
-    this.#failed(model, worker);
+    this.#failures.add(model, worker);
   }
 
   /** It was started or stopped, or has other versions. */
@@ -264,19 +275,9 @@ export class ModelRuntime {
       this.#loads.callOff(model);
       this.#ledger.forget(model);
     }
-    const { clock } = this.deps;
     const models = this.models();
-    for (const model of models) {
-      if (model.failure && model.failure.until <= clock.now()) this.#forgive(model);
-    }
+    this.#failures.expire(models);
     this.#idle.tick(models);
-  }
-
-  /** Requests may try again. */
-  #forgive(model: Model): void {
-    model.failure = null;
-    this.deps.decided(model.name, 'load', { action: 'hold', reason: 'its load may be tried again', numbers: {} });
-    this.deps.changed(model.app);
   }
 
   #wake(model: Model, cause: LoadCause): void {
@@ -290,64 +291,10 @@ export class ModelRuntime {
     this.#loads.want(model, cause, Math.max(1, model.app.sizeOf(model.pool))).catch(() => {});
   }
 
-  #unload(model: Model, policy: string, reason: string, numbers: PolicyDecision['numbers']): void {
-    const { pool } = model;
-    if (pool.phase !== 'running' || pool.desired === 0) return;
-    const { decided, clock } = this.deps;
-    const size = model.measured();
-    decided(model.name, policy, {
-      action: 'unload',
-      reason,
-      numbers: { ...numbers, memory_bytes: size.bytes === null ? null : Math.round(size.bytes) },
-    });
-    this.#ledger.leaves(model, size);
-    model.counts.unloads++;
-    model.loadedAt = null;
-    pool.setSize(0);
-    const unloading = pool.gone().finally(() => {
-      if (model.unloading === unloading) model.unloading = null;
-      this.#ledger.left(model, clock.now());
-      this.#loads.look();
-    });
-    model.unloading = unloading;
-    this.deps.changed(model.app);
-  }
-
-  /** On demand, one try is enough: the next one is after the cooldown, or by hand. */
-  #failed(model: Model, worker: Worker): void {
-    const { clock, decided, changed } = this.deps;
-    const error = new SupError('SUP_WORKER_BOOT_FAILED', worker.lastFailure ?? `${worker.id} did not start`);
-    const { pool } = model;
-    const { failureCooldownMs } = this.#settings.models;
-    model.counts.failures++;
-    model.failure = { error, at: clock.now(), until: clock.now() + failureCooldownMs };
-    model.loadedAt = null;
-    decided(model.name, 'load', {
-      action: 'failed',
-      reason: error.message,
-      numbers: { cooldown_ms: failureCooldownMs },
-    });
-    this.#loads.fail(model, error);
-    this.#ledger.forget(model);
-    // Not in this turn: the worker is about to plan its restart.
-    setImmediate(() => {
-      if (pool.phase === 'running' && pool.active().includes(worker) && !model.isReady) pool.setSize(0);
-      changed(model.app);
-    });
-  }
-
   /** What waits is told why; the next request may find room. */
   #failQueued(model: Model, error: SupError): void {
     model.dispatcher.setAvailability({ kind: 'down', error });
     this.deps.changed(model.app);
-  }
-
-  /** What is lost by unloading it: chance of use soon × load seconds ÷ MiB. */
-  #keepValue(model: Model): number {
-    const { clock } = this.deps;
-    const idleMs = model.unusedMs(clock.now());
-    const chance = idleMs === null ? 0 : model.history.nextUseWithin(NEXT_USE_MS, idleMs, clock.wall());
-    return (chance * (model.loadSeconds ?? 1)) / Math.max(1, (model.size.bytes ?? 0) / MIB);
   }
 }
 

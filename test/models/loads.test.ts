@@ -46,7 +46,7 @@ class FakePool {
 
 class FakeModel {
   readonly pool = new FakePool();
-  readonly popularity = { value: () => 1 };
+  readonly history = { popularity: () => 1 };
   onDemand = true;
   requests = 0;
   standby = false;
