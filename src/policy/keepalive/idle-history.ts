@@ -34,6 +34,7 @@ const SHORT_MS = 60_000;
 
 /** What one model's calls so far tell about the next. All times are wall-clock ms, as they come; a few KB. */
 export class IdleHistory {
+  readonly #rememberedMs: number;
   readonly #idle: IdleHistogram;
   readonly #seasonal: IdleHistogram;
   readonly #season: Season;
@@ -55,19 +56,17 @@ export class IdleHistory {
   constructor(saved?: unknown, options: Partial<IdleHistoryOptions> = {}) {
     const { windowMs } = { ...DEFAULTS, ...options };
     const known = savedHistory(saved);
-    this.rememberedMs = REMEMBERED_WINDOWS * windowMs;
+    this.#rememberedMs = REMEMBERED_WINDOWS * windowMs;
     this.#idle = new IdleHistogram(known?.idle);
     this.#seasonal = new IdleHistogram(known?.seasonal);
     this.#season = new Season(known?.season ?? undefined);
     this.#popularity = new DecayedCount(windowMs, known?.popularity);
-    this.#calls = new DecayedCount(this.rememberedMs, known?.calls);
+    this.#calls = new DecayedCount(this.#rememberedMs, known?.calls);
     this.#seasonScore = known?.season_score ?? 0;
     this.#samples = known?.samples ?? 0;
     this.#decayedAt = known?.decayed_at ?? Number.NEGATIVE_INFINITY;
     if (known) this.#clockwork = this.#season.clockwork(known.calls.at);
   }
-
-  private readonly rememberedMs: number;
 
   /** A request began. @param idleMs since the end of the last one; null for the first; 0 where that one had not ended */
   used(idleMs: number | null, wallMs: number): void {
@@ -174,7 +173,7 @@ export class IdleHistory {
     this.#decayedAt = wallMs;
     const { total } = this.#idle;
     if (total <= LEAST_REMEMBERED) return;
-    const factor = Math.max(Math.exp(-elapsedMs / this.rememberedMs), LEAST_REMEMBERED / total);
+    const factor = Math.max(Math.exp(-elapsedMs / this.#rememberedMs), LEAST_REMEMBERED / total);
     this.#idle.decay(factor);
     this.#seasonal.decay(factor);
     this.#season.decay(factor);
