@@ -11,6 +11,7 @@ const BENCHES: Record<string, () => Promise<BenchModule>> = {
   adaptive: () => import('./adaptive.js'),
   balancers: () => import('./balancers.js'),
   breach: () => import('./breach.js'),
+  'cold-start': () => import('./cold-start.js'),
   http: () => import('./http.js'),
   'keepalive-sim': () => import('./keepalive-sim.js'),
   overhead: () => import('./overhead.js'),

@@ -237,15 +237,15 @@ export class Pool {
     return this.#reloads.run(change);
   }
 
-  /** What is started from now on is of a new generation. */
+  /** What is started from now on is made so. */
   adopt({ config, blueprint }: Change): void {
-    this.#generation++;
     this.config = config;
     this.blueprint = blueprint;
   }
 
   async #reload(change: Change): Promise<void> {
     const before = { config: this.config, blueprint: this.blueprint };
+    this.#generation++;
     this.adopt(change);
     const old = this.active();
     try {
