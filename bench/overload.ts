@@ -51,6 +51,7 @@ const NOTHING: Entry = {
   lost: {},
   duplicated: 0,
   p50Ms: null,
+  p95Ms: null,
   p99Ms: null,
   maxMs: null,
 };
