@@ -14,7 +14,7 @@ import { fixture } from './support/paths.js';
 
 const WORKERS = 4;
 const SLOW_FACTOR = 5;
-const SLEEP_MS = 80;
+const SLEEP_MS = 120;
 const LOAD = 0.7;
 const EJECTING = 'least_connections, slow one out';
 const CONTENDERS = [...BALANCERS, EJECTING] as const;

@@ -2,7 +2,7 @@
 /** `npm run bench -- NAME [--json] [--quick]`. Exit code 1: it broke, or we lost requests; a goal that is missed is only reported. */
 import { parseArgs } from 'node:util';
 import { messageOf } from '../src/errors.js';
-import type { BenchModule, BenchRun } from './support/bench.js';
+import type { BenchModule, BenchRun, OptionValue } from './support/bench.js';
 import { machine, ourVersion, type Report, render, save } from './support/report.js';
 import { Scope } from './support/scope.js';
 import { UsageError } from './support/usage.js';
@@ -12,6 +12,7 @@ const BENCHES: Record<string, () => Promise<BenchModule>> = {
   balancers: () => import('./balancers.js'),
   breach: () => import('./breach.js'),
   http: () => import('./http.js'),
+  'keepalive-sim': () => import('./keepalive-sim.js'),
   overhead: () => import('./overhead.js'),
   overload: () => import('./overload.js'),
   predict: () => import('./predict.js'),
@@ -45,7 +46,7 @@ async function parse(argv: readonly string[]): Promise<Args | string> {
     const options = { ...module.options, ...COMMON };
     const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true });
     if (positionals.length > 1) return usage;
-    const { json, quick, ...own } = values as Record<string, string | boolean | undefined>;
+    const { json, quick, ...own } = values as Record<string, OptionValue>;
     return { name, module, json: json === true, quick: quick === true, values: own };
   } catch (error) {
     return `${messageOf(error)}\n${usage}`;

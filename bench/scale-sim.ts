@@ -38,6 +38,8 @@ const MOST_RESIZES_PER_HOUR = 50;
 const LEAST_DOMINATED: Record<(typeof OTHERS)[number], number> = { hpa: 5, knative: 3, uwsgi: 5 };
 const WEEK_SECONDS = 30;
 
+type SimCrew = Crew<Job, Outcome[]>;
+
 /** One workload: what is raced, and who came out how. */
 interface Case {
   name: string;
@@ -56,7 +58,7 @@ interface Result {
 export async function bench(run: BenchRun): Promise<Findings> {
   const settings = settingsOf(run.values, run.quick);
   const cases = await casesOf(settings);
-  const crew = new Crew();
+  const crew: SimCrew = new Crew(new URL('./sim/thread.js', import.meta.url));
   run.scope.defer('threads', () => crew.close());
   const startedAt = performance.now();
   const results: Result[] = [];
@@ -107,7 +109,7 @@ async function casesOf(settings: Settings): Promise<Case[]> {
   ];
 }
 
-async function raced({ name, shape, job }: Case, crew: Crew): Promise<Result> {
+async function raced({ name, shape, job }: Case, crew: SimCrew): Promise<Result> {
   const { memory, cores } = job.box;
   const fitting = memory === null ? job.limits.max : Math.floor(memory.limitMib / memory.workerMib);
   const among = (contenders: (RuleName | number)[]) => crew.run({ ...job, contenders });

@@ -1,4 +1,6 @@
 /** What programs may import from 'model-supervisor'. */
+import type { ModelPool } from './embed/model-pool.js';
+import type { ModelPoolOptions } from './embed/pool-options.js';
 import type { Supervisor } from './master/supervisor.js';
 
 export {
@@ -18,6 +20,15 @@ export {
   registerCleanup,
   snapshot,
 } from './embed/memory.js';
+export type { ModelPool, PoolStats } from './embed/model-pool.js';
+export type {
+  BoxOptions,
+  CommonPoolOptions,
+  ModelOptions,
+  ModelPoolOptions,
+  ModulePath,
+} from './embed/pool-options.js';
+export type { Ask, AskOptions } from './embed/pool-request.js';
 export { type ErrorCode, SupError } from './errors.js';
 export type { Plugin, PluginApi } from './master/plugins.js';
 export type * from './master/supervisor.js';
@@ -46,4 +57,24 @@ export async function createSupervisor(options: SupervisorOptions = {}): Promise
   const env = options.env ?? process.env;
   const home = homePaths(options.home === undefined ? env : { ...env, SUPERVISOR_HOME: options.home });
   return createMaster({ home, env, echo: null });
+}
+
+/**
+ * Models in workers of this program, without a master: no command, no port, no state folder. Resolves when they are ready, or idle where
+ * they start on demand. The workers end with `close`, and with the program, however that ends.
+ * @throws SupError SUP_CONFIG_INVALID that names every wrong key, or why a model did not start
+ */
+export async function createModelPool(options: ModelPoolOptions): Promise<ModelPool> {
+  const { openModelPool } = await import('./embed/model-pool.js');
+  return openModelPool(options);
+}
+
+/** A pool for as long as the function runs. */
+export async function withPool<T>(options: ModelPoolOptions, use: (pool: ModelPool) => T | Promise<T>): Promise<T> {
+  const pool = await createModelPool(options);
+  try {
+    return await use(pool);
+  } finally {
+    await pool.close();
+  }
 }

@@ -14,8 +14,18 @@ export class Random {
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
   }
 
+  /** 32 bits, to seed another stream. */
+  integer(): number {
+    return Math.floor(this.next() * 2 ** 32);
+  }
+
   exponential(mean: number): number {
     return -mean * Math.log(1 - this.next());
+  }
+
+  /** Mean 0, deviation 1. */
+  normal(): number {
+    return Math.sqrt(-2 * Math.log(1 - this.next())) * Math.cos(2 * Math.PI * this.next());
   }
 
   /** Heavy tail: at least `least`, mean least × shape / (shape - 1). */

@@ -1,4 +1,5 @@
 import type { ParseArgsConfig } from 'node:util';
+import type { OptionValue } from '../support/bench.js';
 import { UsageError } from '../support/usage.js';
 
 /** What the simulator of sizes can be told, as `node:util`'s parseArgs wants it. */
@@ -49,7 +50,7 @@ const DEFAULT_HOURS = 4;
 const QUICK_HOURS = 1;
 
 /** @throws UsageError */
-export function settingsOf(values: Record<string, string | boolean | undefined>, quick: boolean): Settings {
+export function settingsOf(values: Readonly<Record<string, OptionValue>>, quick: boolean): Settings {
   const number = (name: keyof typeof OPTIONS, fallback: number, least = 0, whole = false) => {
     const text = values[name];
     if (text === undefined) return fallback;

@@ -2,6 +2,9 @@ import type { ParseArgsConfig } from 'node:util';
 import type { Goal } from './goals.js';
 import type { Scope } from './scope.js';
 
+/** Of an option of a bench; a list where it may be given several times. */
+export type OptionValue = string | boolean | string[] | undefined;
+
 /** What a bench gets. */
 export interface BenchRun {
   /** Everything that it starts belongs to this. */
@@ -9,7 +12,7 @@ export interface BenchRun {
   /** Under 20 s: shows that the bench works, not what the program does. */
   readonly quick: boolean;
   /** Of the bench's own options, as they were given. */
-  readonly values: Readonly<Record<string, string | boolean | undefined>>;
+  readonly values: Readonly<Record<string, OptionValue>>;
   /** A line on stderr about what goes on. */
   progress(text: string): void;
   /** A remark for whoever reads the results. */

@@ -42,6 +42,8 @@ export function commandParts(initial: CommandAppConfig, deps: KindDependencies):
       };
     },
     renewed() {},
+    async emptied() {},
+    removed() {},
     configure(next) {
       config = next as CommandAppConfig;
     },

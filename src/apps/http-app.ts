@@ -130,6 +130,8 @@ export function httpParts(
       };
     },
     renewed() {},
+    async emptied() {},
+    removed() {},
     configure(next) {
       config = next as HttpAppConfig;
     },

@@ -16,6 +16,10 @@ export interface AppKindParts {
   blueprint(config: AppConfig, version: string | null): Blueprint;
   /** The workers run new code: what was held against inputs of the old one is void. */
   renewed(version: string | null): void;
+  /** Resolves when nothing is queued there that its workers are to answer. */
+  emptied(version: string | null): Promise<void>;
+  /** It is gone for good, or until it is made anew. */
+  removed(version: string | null): void;
   /** New queues, limits and policies, in place. */
   configure(config: AppConfig): void;
 }

@@ -19,8 +19,6 @@ export interface ModelParts extends AppKindParts {
   dispatcher(version: string): Dispatcher;
   /** What the worker that loaded last says of the model; null before the first. */
   info(version: string): ModelInfo | null;
-  /** Resolves when no queue holds anything. */
-  emptied(): Promise<void>;
 }
 
 /** Called when a prediction cannot come back: the worker that holds it must go. */
@@ -56,8 +54,12 @@ export function modelParts(
   return {
     dispatcher,
     info: (version) => infos.get(version) ?? null,
-    async emptied() {
-      await Promise.all([...dispatchers.values()].map((each) => each.emptied()));
+    async emptied(version) {
+      await dispatchers.get(version as string)?.emptied();
+    },
+    removed(version) {
+      dispatchers.delete(version as string);
+      infos.delete(version as string);
     },
     versions: (of) => (of as ModelAppConfig).versions.map((v) => v.version),
     served(of) {
@@ -197,6 +199,6 @@ function dispatcherConfig(config: ModelAppConfig, version: string): DispatcherCo
   };
 }
 
-export function stopped(app: string): SupError {
+function stopped(app: string): SupError {
   return new SupError('SUP_APP_STOPPED', `${app} is stopped; start it with: supervisor start ${app}`, { app });
 }

@@ -53,16 +53,29 @@ export function loadConfig(file: string, options: LoadOptions): Loaded {
     throw invalid(shown, report.problems());
   }
   const draft: Draft = { value: parsed.value as Record<string, unknown>, place: parsed.place };
-  const config = read(draft, path.resolve(file), text, options, report);
+  const absolute = path.resolve(file);
+  return readDraft(draft, { file: absolute, dir: path.dirname(absolute), text }, options, report);
+}
+
+/** Where a configuration comes from. */
+export interface Origin {
+  file: string;
+  /** The base of relative paths. */
+  dir: string;
+  text: string;
+}
+
+/** @throws SupError SUP_CONFIG_INVALID as `loadConfig` */
+export function readDraft(draft: Draft, origin: Origin, options: LoadOptions, report: Report): Loaded {
+  const config = read(draft, origin, options, report);
   const problems = report.problems();
-  if (config === null || problems.length > 0) throw invalid(shown, problems);
+  if (config === null || problems.length > 0) throw invalid(report.shownFile, problems);
   return { config, warnings: report.warnings() };
 }
 
-function read(draft: Draft, file: string, text: string, options: LoadOptions, report: Report): Config | null {
+function read(draft: Draft, { file, dir, text }: Origin, options: LoadOptions, report: Report): Config | null {
   applyAliases(draft, options.env, report);
   applyOverrides(draft, options.env, report);
-  const dir = path.dirname(file);
   if (!Object.hasOwn(draft.value, 'apps')) report.problem(['apps'], 'is missing: write `apps:` and your apps below it');
   const top = validate(fileSchema, draft.value, [], report, (at) => explainFileKey(at, valueAt(draft.value, at)));
   if (top === null) return null;

@@ -17,9 +17,11 @@ export class Report {
   readonly #warnings: Problem[] = [];
   readonly #faulty = new Set<string>();
 
+  /** @param keyOf how a key is called where it was written; then no line is shown, for there is none */
   constructor(
     readonly shownFile: string,
     readonly parsed: Parsed,
+    private readonly keyOf: ((path: Path) => Path) | null = null,
   ) {
     for (const finding of parsed.findings) this.#problems.push(this.#fromText(finding));
     for (const finding of parsed.warnings) this.#warnings.push(this.#fromText(finding));
@@ -81,6 +83,7 @@ export class Report {
   }
 
   #positionOf(offset: number): string {
+    if (this.keyOf) return `${this.shownFile}:`;
     const { line, column } = this.parsed.position(offset);
     return `${this.shownFile}:${line}:${column}`;
   }
@@ -93,7 +96,8 @@ export class Report {
 
   #at(path: Path, message: string, at: 'key' | 'value'): Problem {
     const { nearest, exact } = this.#find(path);
-    const text = path.length > 0 ? `${pathText(path)}: ${message}` : message;
+    const key = this.keyOf ? this.keyOf(path) : path;
+    const text = key.length > 0 ? `${pathText(key)}: ${message}` : message;
     return { offset: exact && at === 'value' ? nearest.value : nearest.key, variable: nearest.variable, text };
   }
 

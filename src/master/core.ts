@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../clock.js';
 import type { Config } from '../config/schema.js';
+import { SupError } from '../errors.js';
 import { ModelHistory, type ModelWindow } from '../metrics/model-history.js';
 import type { LearnedModel } from '../models/model.js';
 import { ModelRuntime } from '../models/runtime.js';
@@ -137,9 +138,12 @@ export class Core {
     this.#modelHistory.tick(this.runtime.counts(), now);
   }
 
-  /** Drains and stops all apps for good; nothing is decided any more. */
+  /** Drains and stops all apps for good; nothing is decided any more, and no timer is left that would keep a program alive. */
   async stop(): Promise<void> {
     await this.registry.retire();
+    const over = new SupError('SUP_SHUTTING_DOWN', 'everything is being stopped');
+    for (const { app, model } of this.registry.entries)
+      for (const version of app.pools.keys()) model?.dispatcher(version as string).close(over);
     this.observation.close();
     this.runtime.close();
   }

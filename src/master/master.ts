@@ -5,6 +5,7 @@ import { Acts } from './acts.js';
 import { Configs } from './configs.js';
 import { Core, WORKERS_DIR } from './core.js';
 import { describe } from './describe.js';
+import { healthOf } from './health.js';
 import { type Home, prepareHome } from './home.js';
 import { killLeftovers } from './leftovers.js';
 import { Listeners } from './listeners.js';
@@ -85,9 +86,11 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     },
   });
   events.on((event) => {
-    if (event.type !== 'worker' || event.state !== 'ready') return;
-    const entry = registry.get(event.app);
-    if (entry) metadata.noticed(entry);
+    if (event.type !== 'worker') return;
+    const entry = registry.ofWorker(event.worker);
+    if (!entry) return;
+    if (event.state === 'ready') metadata.noticed(entry);
+    else if (event.from === 'starting') metadata.gaveUp(entry);
   });
   const { resources } = observation;
   const logs = new LogReader(registry);
@@ -147,34 +150,7 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
       ended = resolve;
     }),
     registry,
-    health: () => {
-      const apps = registry.apps.flatMap((app) =>
-        app.rows().map((row) => ({
-          ...row,
-          ended: app.endedWith() === 0,
-          stalled: app.stalled,
-          served: app.serves(row.version) || row.state !== 'stopped',
-        })),
-      );
-      return {
-        ok: apps.every(
-          (row) =>
-            row.min === 0 ||
-            (row.ready > 0 && row.stalled === null) ||
-            row.ended ||
-            row.state === 'idle' ||
-            !row.served,
-        ),
-        apps: apps.map(({ name, version, state: appState, stalled, ready, desired }) => ({
-          name,
-          version,
-          state: appState,
-          stalled,
-          ready,
-          desired,
-        })),
-      };
-    },
+    health: () => healthOf(registry.apps),
     list: () => registry.apps.flatMap((app) => app.rows()),
     apply: (file, options) => refuseWhenEnding().apply(file, options),
     act: (verb, target) => refuseWhenEnding().act(verb, target),

@@ -1,3 +1,4 @@
+import type { Timer } from '../clock.js';
 import type { ModelAppConfig } from '../config/schema.js';
 import { SupError } from '../errors.js';
 import type { ModelInfo } from '../worker/protocol.js';
@@ -28,6 +29,8 @@ interface Target {
 interface Pending {
   promise: Promise<ModelInfo>;
   resolve: (info: ModelInfo) => void;
+  /** Asks the child, if it has not been asked yet. */
+  read: () => void;
 }
 
 /** What models declare: from their workers while they are loaded, else as it was kept, else from a child that imports the module. */
@@ -73,6 +76,12 @@ export class ModelMetadataReader {
     }
   }
 
+  /** A load has failed, and will not tell anything. */
+  gaveUp({ app, model }: Entry): void {
+    if (!model) return;
+    for (const { module } of (app.config as ModelAppConfig).versions) this.#pending.get(module)?.read();
+  }
+
   async #unloaded(target: Target, wake: boolean): Promise<ModelInfo> {
     const { entry, version, module } = target;
     const hash = await hashOf(module);
@@ -87,7 +96,8 @@ export class ModelMetadataReader {
 
   #begin({ config, version, module }: Target, hash: string | null, delayMs: number): Pending {
     const enough = new AbortController();
-    let resolve!: (info: ModelInfo) => void;
+    let resolve!: Pending['resolve'];
+    let start!: Pending['read'];
     const promise = new Promise<ModelInfo>((done, reject) => {
       const read = async () => {
         if (enough.signal.aborted) return;
@@ -102,11 +112,16 @@ export class ModelMetadataReader {
         }
         this.#pending.delete(module);
       };
-      const start = () => {
+      let timer: Timer | null = null;
+      let begun = false;
+      start = () => {
+        if (begun) return;
+        begun = true;
+        timer?.cancel();
         this.#lane = this.#lane.then(read);
       };
-      const timer = delayMs > 0 ? this.deps.clock.setTimeout(start, delayMs) : null;
-      if (!timer) start();
+      if (delayMs > 0) timer = this.deps.clock.setTimeout(start, delayMs);
+      else start();
       resolve = (info) => {
         done(info);
         enough.abort();
@@ -114,7 +129,7 @@ export class ModelMetadataReader {
         this.#pending.delete(module);
       };
     });
-    const pending = { promise, resolve };
+    const pending = { promise, resolve, read: start };
     this.#pending.set(module, pending);
     return pending;
   }

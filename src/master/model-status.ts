@@ -22,6 +22,8 @@ export interface ModelStatus {
   keepalive: Keepalive | null;
   loads: LoadCounts;
   memory_bytes: number | null;
+  /** It has just been loaded or unloaded, or is about to be, and what it takes or gives back is not measured yet. */
+  memory_pending: boolean;
   /** Null where there is no GPU, or nothing of it is used. */
   gpu_memory_bytes: number | null;
   inputs: InputCounts;
@@ -33,8 +35,8 @@ export interface Keepalive {
   keep_seconds: number | null;
   /** It is loaded again so long after a request; null: never before the next one. */
   prewarm_seconds: number | null;
-  basis: 'to_zero_after' | 'learned' | 'seasonal' | 'strategy';
-  /** Cold seconds that a MB·s of idle memory may cost. */
+  basis: 'to_zero_after' | 'learned' | 'seasonal' | 'strategy' | 'ttl';
+  /** Cold seconds that a MiB·s of idle memory may cost. */
   price: number;
 }
 

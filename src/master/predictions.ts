@@ -1,7 +1,7 @@
 import type { App } from '../apps/app.js';
 import type { Clock } from '../clock.js';
 import type { ModelAppConfig } from '../config/schema.js';
-import { versionWeights } from '../config/versions.js';
+import { servedVersions, versionWeights } from '../config/versions.js';
 import { SupError } from '../errors.js';
 import type { Model } from '../models/model.js';
 import type { ModelRuntime } from '../models/runtime.js';
@@ -12,11 +12,17 @@ import { streamPrediction } from './prediction-stream.js';
 import type { Entry, Registry } from './registry.js';
 import type { PredictReply, PredictRequest, PredictStream, StreamRequest } from './supervisor.js';
 
+/** How a configuration answers requests that name no version. */
+interface Serving {
+  served: readonly string[];
+  draw: VersionDraw;
+}
+
 /** From a request's model and version to the queue that serves it. */
 export class Predictions {
   /** Models that the configuration files name as default, newest last. */
   defaultModel: string | null = null;
-  readonly #draws = new WeakMap<ModelAppConfig, VersionDraw>();
+  readonly #servings = new WeakMap<ModelAppConfig, Serving>();
 
   constructor(
     private readonly registry: Registry,
@@ -25,11 +31,18 @@ export class Predictions {
   ) {}
 
   async predict(request: PredictRequest): Promise<PredictReply> {
-    const model = this.#route(request);
-    const { clock } = this;
-    const { app, pool, version } = model;
-    const startedAt = clock.now();
-    model.began(startedAt, clock.wall());
+    const failed = new Set<string>();
+    for (;;) {
+      const model = this.#route(request, failed);
+      const reply = await this.#ask(model, request);
+      if (!reply.results.every(couldNotLoad) || !this.#hasOther(request, model, failed)) return reply;
+    }
+  }
+
+  async #ask(model: Model, request: PredictRequest): Promise<PredictReply> {
+    const { app, version } = model;
+    const startedAt = this.clock.now();
+    this.runtime.began(model);
     try {
       const results = await model.dispatcher.submit({
         inputs: request.inputs,
@@ -37,12 +50,18 @@ export class Predictions {
         timeoutMs: request.timeoutMs,
         signal: request.signal,
         key: routingKey(model.config, request),
-        onWait: () => this.runtime.demand(app, pool),
+        onWait: () => this.runtime.demand(model),
       });
       return { model: app.name, version, results, timing: this.#timing(results, request.user, model, startedAt) };
     } finally {
-      model.ended(clock.now());
+      this.runtime.ended(model);
     }
+  }
+
+  /** Whoever names no version need not fail because one of them can't be loaded. */
+  #hasOther({ version }: PredictRequest, { app, version: asked }: Model, failed: Set<string>): boolean {
+    failed.add(asked);
+    return version === null && this.#able(app, failed).length > 0;
   }
 
   #timing(results: readonly JobResult[], user: string | null, { pool }: Model, startedAt: number) {
@@ -60,10 +79,9 @@ export class Predictions {
   /** @throws SupError SUP_MODEL_NOT_FOUND */
   async stream(request: StreamRequest): Promise<PredictStream> {
     const model = this.#route(request);
-    const { clock } = this;
-    const { app, pool, version } = model;
-    const startedAt = clock.now();
-    model.began(startedAt, clock.wall());
+    const { app, version } = model;
+    const startedAt = this.clock.now();
+    this.runtime.began(model);
     return streamPrediction(request, {
       model: app.name,
       version,
@@ -72,9 +90,9 @@ export class Predictions {
           .submit({
             ...job,
             key: routingKey(model.config, { ...request, inputs: [request.input] }),
-            onWait: () => this.runtime.demand(app, pool),
+            onWait: () => this.runtime.demand(model),
           })
-          .finally(() => model.ended(clock.now())),
+          .finally(() => this.runtime.ended(model)),
       answered: (result) => ({ worker: result.worker, timing: this.#timing([result], request.user, model, startedAt) }),
     });
   }
@@ -109,7 +127,11 @@ export class Predictions {
     return strategy === 'consistent_hash' && typeof key === 'object' ? key.header : null;
   }
 
-  #route({ model, version, user }: Pick<PredictRequest, 'model' | 'version' | 'user'>): Model {
+  /** @param failed versions that need not be asked again */
+  #route(
+    { model, version, user }: Pick<PredictRequest, 'model' | 'version' | 'user'>,
+    failed: ReadonlySet<string> = NONE,
+  ): Model {
     const name = model ?? this.nameOfDefault();
     const entry = this.registry.get(name);
     if (!entry?.model) {
@@ -121,33 +143,62 @@ export class Predictions {
       );
     }
     const { app } = entry;
-    const chosen = version ?? this.#choose(app, user);
-    const pool = app.pools.get(chosen);
-    const found = pool && this.runtime.of(app, pool);
+    const chosen = version ?? this.#draw(app, user, failed);
+    const found = this.#modelOf(app, chosen);
     if (!found)
       throw new SupError(
         'SUP_MODEL_NOT_FOUND',
-        `${name} has no version '${chosen}'; there are: ${[...app.pools.keys()].join(', ')}`,
+        `${name} has no version '${chosen}'; there are: ${app.parts.versions(app.config).join(', ')}`,
         { model: name, version: chosen },
       );
     return found;
   }
 
-  /** For requests that name no version: by weight, and never to one that can't answer while another can. */
-  #choose(app: App, user: string | null): string {
-    const config = app.config as ModelAppConfig;
-    const answers = (version: string) => {
-      const pool = app.pools.get(version);
-      const model = pool && this.runtime.of(app, pool);
-      return model !== undefined && this.runtime.takesRequests(model);
-    };
-    let draw = this.#draws.get(config);
-    if (!draw) {
-      draw = new VersionDraw(versionWeights(config));
-      this.#draws.set(config, draw);
-    }
-    return draw.next(user, config.defaultVersion, answers);
+  /** Undefined also for a version that was taken out and still drains. */
+  #modelOf(app: App, version: string): Model | undefined {
+    const pool = app.pools.get(version);
+    return pool && app.parts.versions(app.config).includes(version) ? this.runtime.of(app, pool) : undefined;
   }
+
+  #draw(app: App, user: string | null, failed: ReadonlySet<string>): string {
+    const { served, draw } = this.#servingOf(app);
+    // The usual case, and each request comes by here.
+    return served.length === 1 ? served[0]! : draw.next(user, this.#able(app, failed));
+  }
+
+  #servingOf({ config }: App): Serving {
+    const model = config as ModelAppConfig;
+    let serving = this.#servings.get(model);
+    if (!serving) {
+      const versions = servedVersions(model.versions, model.versionPolicy);
+      const draw = new VersionDraw(versionWeights({ ...model, versions }), model.defaultVersion);
+      serving = { served: versions.map(({ version }) => version), draw };
+      this.#servings.set(model, serving);
+    }
+    return serving;
+  }
+
+  /**
+   * Versions that would answer now, or after a load that is the request's to wait for. Where there is none of these: those that
+   * start anyway, and may take long or fail.
+   */
+  #able(app: App, failed: ReadonlySet<string>): string[] {
+    const able: string[] = [];
+    const starting: string[] = [];
+    for (const version of this.#servingOf(app).served) {
+      const model = this.#modelOf(app, version);
+      if (failed.has(version) || !model || this.runtime.refusal(model) !== null) continue;
+      (model.isReady || model.onDemand ? able : starting).push(version);
+    }
+    return able.length > 0 ? able : starting;
+  }
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** It did not run, and nobody can tell when it will. */
+function couldNotLoad(result: PredictReply['results'][number]): boolean {
+  return !result.ok && (result.error.code === 'SUP_LOAD_FAILED' || result.error.code === 'SUP_WORKER_BOOT_FAILED');
 }
 
 /** What `consistent_hash` keeps together. Null: another strategy, or a request that has none. */

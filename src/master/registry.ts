@@ -267,9 +267,9 @@ export class Registry {
     if (!app.running) {
       await app.configure(next);
       await this.#startInOrder(entry);
-    } else if (change === 'versions')
-      await app.reload(next, new Set([...changedVersions(app.config, next), ...(only ?? [])]));
-    else if (change === 'generation' || (roll && only === null)) await app.reload(next);
+    } else if (change === 'generation' || (change !== 'versions' && roll && only === null)) await app.reload(next);
+    else if (change === 'versions' || app.stale.size > 0)
+      await app.reload(next, new Set([...changedVersions(app.config, next), ...app.stale, ...(only ?? [])]));
     else if (roll) await app.reload(next, only);
     else if (change === 'in-place') await app.configure(next);
     else await app.settled();
@@ -294,7 +294,7 @@ export class Registry {
       this.#heirs.delete(next.name);
     }
     // What came before is the old one's to answer.
-    await model?.emptied();
+    if (model) await Promise.all([...old.pools.keys()].map((version) => model.emptied(version)));
     await old.retire();
   }
 

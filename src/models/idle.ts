@@ -2,7 +2,13 @@ import type { Clock } from '../clock.js';
 import type { ModelsConfig, UnloadingConfig } from '../config/schema.js';
 import type { Keepalive } from '../master/model-status.js';
 import type { PolicyDecision } from '../policy/decision.js';
-import { decideKeepalive, type KeepaliveWindow, keepaliveWindow, priceOf } from '../policy/keepalive.js';
+import {
+  decideKeepalive,
+  type KeepaliveState,
+  type KeepaliveWindow,
+  keepaliveWindow,
+  priceOf,
+} from '../policy/keepalive.js';
 import type { PressureLevel } from '../policy/pressure.js';
 import type { Model } from './model.js';
 
@@ -19,15 +25,17 @@ export interface IdleDependencies {
 /** What a model is taken to cost of which nothing was measured yet. */
 const UNKNOWN_MIB = 100;
 const UNKNOWN_LOAD_SECONDS = 1;
-/** A window is found anew when its model was used, when memory has another price, and otherwise so often: the time of day may count. */
-const WINDOW_AGE_MS = 60_000;
+/** A window is found anew when more was learned, when memory has another price, and when the idle time began elsewhere: the time of day counts. */
+const SAME_MS = 1000;
 const MIB = 1024 ** 2;
 
 interface Found {
   window: KeepaliveWindow;
-  samples: number;
+  revision: number;
   price: number;
-  at: number;
+  fallbackMs: number;
+  /** Wall time at which the last request ended. */
+  idleFrom: number;
 }
 
 /** Models that nobody asks: when each is unloaded, and when it is loaded again before anybody asks. */
@@ -45,15 +53,17 @@ export class Idle {
   /** Null where it is never unloaded. */
   describe(model: Model): Keepalive | null {
     if (!model.onDemand || !this.deps.config().unloading.enabled) return null;
-    const { toZeroAfterMs } = model.config.scale;
-    const { window, price } = this.#windowOf(model);
     const { models } = this.deps.config();
-    const ruling = toZeroAfterMs === null ? this.#ruling(window, models) : null;
-    const keepMs = Math.min(toZeroAfterMs ?? ruling?.keepMs ?? 0, models.ttlMs ?? Number.POSITIVE_INFINITY);
+    const { toZeroAfterMs } = model.config.scale;
+    const { window: found, price } = this.#windowOf(model);
+    const window = this.#rules(models) ? found : null;
+    const own = toZeroAfterMs ?? window?.keepMs ?? this.#strategyMs();
+    const keepMs = Math.min(own, models.ttlMs ?? Number.POSITIVE_INFINITY);
+    const prewarmMs = toZeroAfterMs === null ? (window?.prewarmMs ?? null) : null;
     return {
-      keep_seconds: Number.isFinite(keepMs) ? keepMs / 1000 : null,
-      prewarm_seconds: ruling?.prewarmMs == null ? null : ruling.prewarmMs / 1000,
-      basis: toZeroAfterMs === null ? (ruling?.basis ?? 'strategy') : 'to_zero_after',
+      keep_seconds: Number.isFinite(keepMs) ? seconds(keepMs) : null,
+      prewarm_seconds: prewarmMs === null ? null : seconds(prewarmMs),
+      basis: toZeroAfterMs !== null ? 'to_zero_after' : keepMs < own ? 'ttl' : (window?.basis ?? 'strategy'),
       price,
     };
   }
@@ -65,20 +75,23 @@ export class Idle {
     const idleMs = model.loaded ? (model.isReady ? model.idleMs(now) : null) : model.unusedMs(now);
     if (idleMs === null) return;
     const { window } = this.#windowOf(model);
-    const facts = {
-      state: model.loaded ? ('loaded' as const) : ('unloaded' as const),
+    const facts: KeepaliveState = {
+      state: model.loaded ? 'loaded' : 'unloaded',
       idleMs,
+      pinned: false,
       toZeroAfterMs: model.config.scale.toZeroAfterMs,
+      window: this.#rules(models) ? window : null,
+      fallbackMs: this.#strategyMs(),
       ttlMs: models.ttlMs,
     };
-    const decision = decideKeepalive({ ...facts, window: this.#ruling(window, models) });
+    const decision = decideKeepalive(facts);
     if (models.predictive.enabled && models.predictive.forecastOnly) this.#foretell(model, { ...facts, window });
     if (decision.action === 'unload' && unloading.enabled) deps.unload(model, decision.reason, decision.numbers);
     else if (decision.action === 'load') deps.load(model);
   }
 
   /** What the forecast would have done, said once and not done. */
-  #foretell(model: Model, facts: Parameters<typeof decideKeepalive>[0]): void {
+  #foretell(model: Model, facts: KeepaliveState): void {
     const { action, reason, numbers } = decideKeepalive(facts);
     this.deps.decided(model.name, 'forecast', {
       action: 'hold',
@@ -87,9 +100,9 @@ export class Idle {
     });
   }
 
-  #ruling(window: KeepaliveWindow, { predictive }: ModelsConfig): KeepaliveWindow {
-    if (predictive.enabled && !predictive.forecastOnly) return window;
-    return { keepMs: this.#strategyMs(), prewarmMs: null, basis: 'strategy' };
+  /** Whether what was learned is acted on. */
+  #rules({ predictive }: ModelsConfig): boolean {
+    return predictive.enabled && !predictive.forecastOnly;
   }
 
   #strategyMs(): number {
@@ -100,19 +113,26 @@ export class Idle {
   #windowOf(model: Model): Found {
     const { clock, config, pressure } = this.deps;
     const price = priceOf(config().unloading.strategy, pressure());
-    const now = clock.now();
-    const { samples } = model.history;
+    const { revision } = model.history;
+    const idleFrom = clock.wall() - (model.unusedMs(clock.now()) ?? 0);
+    const fallbackMs = this.#strategyMs();
     const found = this.#windows.get(model);
-    if (found && found.samples === samples && found.price === price && now - found.at < WINDOW_AGE_MS) return found;
+    const same = found?.revision === revision && found.price === price && found.fallbackMs === fallbackMs;
+    if (found && same && Math.abs(idleFrom - found.idleFrom) < SAME_MS) return found;
     const window = keepaliveWindow(model.history, {
       loadSeconds: model.loadSeconds ?? UNKNOWN_LOAD_SECONDS,
       mib: model.size.bytes === null ? UNKNOWN_MIB : model.size.bytes / MIB,
       price,
-      fallbackMs: this.#strategyMs(),
-      wallMs: clock.wall(),
+      fallbackMs,
+      wallMs: idleFrom,
+      horizonMs: config().models.predictive.horizonMs,
     });
-    const fresh = { window, samples, price, at: now };
+    const fresh = { window, revision, price, fallbackMs, idleFrom };
     this.#windows.set(model, fresh);
     return fresh;
   }
+}
+
+function seconds(ms: number): number {
+  return Math.round(ms) / 1000;
 }

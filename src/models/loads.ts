@@ -2,22 +2,15 @@ import type { Clock } from '../clock.js';
 import type { ModelsConfig } from '../config/schema.js';
 import { SupError } from '../errors.js';
 import type { PolicyDecision } from '../policy/decision.js';
-import {
-  COMING,
-  decideLoad,
-  LOADING,
-  type LoadCause,
-  type LoadDecision,
-  type LoadedModel,
-  type LoadFacts,
-  type Sizes,
-} from '../policy/load.js';
+import { decideLoad, type LoadCause, type LoadDecision, type LoadFacts, type Sizes } from '../policy/load.js';
+import { loadFacts, noRoom } from './load-facts.js';
 import type { MemoryLedger } from './memory-ledger.js';
 import type { Model } from './model.js';
+import { Ticket } from './ticket.js';
 
 export interface LoadsDependencies {
   clock: Clock;
-  ledger: MemoryLedger;
+  ledger: MemoryLedger<Model>;
   config: () => ModelsConfig;
   models: () => readonly Model[];
   /** What the box leaves, before anything is reserved. */
@@ -31,26 +24,11 @@ export interface LoadsDependencies {
   refused: (model: Model, error: SupError) => void;
 }
 
-/** One load that is wanted or under way. Whoever wants the same joins it. */
-interface Ticket {
-  readonly model: Model;
-  cause: LoadCause;
-  size: number;
-  readonly wantedAt: number;
-  /** Of the pool when it was wanted: a stop in between calls it off. */
-  readonly stops: number;
-  startedAt: number | null;
-  /** Its first worker did not boot: others need not wait for it any longer. */
-  released: boolean;
-  /** Of the model, when it was wanted. */
-  readonly popularity: number;
-  readonly done: Promise<void>;
-  resolve: () => void;
-  reject: (error: Error) => void;
-}
-
-/** Who is asked for comes before who is foreseen. */
-const ORDER: readonly LoadCause[] = ['request', 'operator', 'start', 'forecast', 'popular', 'standby'];
+const WAITS_FOR: Readonly<Record<NonNullable<LoadDecision['waitsFor']>, string>> = {
+  turn: 'its turn to load',
+  memory: 'memory that is being given back',
+  busy: 'a busy model to make room',
+};
 
 /** All loads of the box, one by model: who may load now, who has to go for it, and who waits. */
 export class Loads {
@@ -59,48 +37,42 @@ export class Loads {
 
   constructor(private readonly deps: LoadsDependencies) {}
 
+  /** Wanted or under way. */
+  get size(): number {
+    return this.#tickets.size;
+  }
+
   /** What it waits for or does; null where nothing of the kind is under way. */
   stateOf(model: Model): 'waiting' | 'loading' | null {
     const ticket = this.#tickets.get(model);
-    return ticket ? (ticket.startedAt === null ? 'waiting' : 'loading') : null;
+    return ticket ? (ticket.waits ? 'waiting' : 'loading') : null;
+  }
+
+  /** The end of what is wanted or under way; null where nothing is. */
+  ofModel(model: Model): Promise<void> | null {
+    return this.#tickets.get(model)?.done ?? null;
   }
 
   /**
-   * Resolves when it is loaded with so many workers.
+   * Resolves when it is loaded with so many workers, or where nobody asked for it and there is no room.
    * @throws SupError SUP_NO_ROOM, SUP_CONFLICT when it is stopped meanwhile, or why it did not boot
    */
   want(model: Model, cause: LoadCause, size: number): Promise<void> {
     const known = this.#tickets.get(model);
     if (known) {
-      known.size = Math.max(known.size, size);
-      if (ORDER.indexOf(cause) < ORDER.indexOf(known.cause)) known.cause = cause;
-      if (known.startedAt !== null && known.size > model.pool.desired)
-        void model.pool.resize(known.size).catch(() => {});
+      known.join(cause, size);
+      if (!known.waits && known.size > model.pool.desired) model.pool.setSize(known.size);
       this.look();
       return known.done;
     }
-    const { promise, resolve, reject } = deferred();
-    const { pool } = model;
     const { clock } = this.deps;
-    this.#tickets.set(model, {
-      model,
-      cause,
-      size,
-      wantedAt: clock.now(),
-      stops: pool.stops,
-      startedAt: null,
-      released: false,
-      popularity: model.popularity.value(clock.wall()),
-      done: promise,
-      resolve,
-      reject,
-    });
-    pool.waitingFor = 'its turn to load';
-    // Most of them have nobody waiting.
-    promise.catch(() => {});
+    const popularity = model.history.popularity(clock.wall());
+    const ticket = new Ticket(model, { cause, size, wantedAt: clock.now(), popularity });
+    this.#tickets.set(model, ticket);
+    model.pool.waitingFor = WAITS_FOR.turn;
     this.deps.changed(model);
     this.look();
-    return promise;
+    return ticket.done;
   }
 
   /** What made it wait may be over. All that happens in one turn is looked at together, so that order counts and not chance. */
@@ -116,189 +88,112 @@ export class Loads {
   /** Its load has come to nothing. */
   fail(model: Model, error: Error): void {
     const ticket = this.#tickets.get(model);
-    if (ticket) this.#end(ticket, () => ticket.reject(error));
+    if (ticket) this.#end(ticket, error);
   }
 
   /** Its first worker did not boot, and goes on trying: others need not wait for it any longer. */
   release(model: Model): void {
     const ticket = this.#tickets.get(model);
-    if (!ticket || ticket.startedAt === null || ticket.released) return;
+    if (!ticket || ticket.waits || ticket.released) return;
     ticket.released = true;
     this.look();
   }
 
   /** Stopped, or taken away: nobody waits for it any more. */
   callOff(model: Model): void {
-    const ticket = this.#tickets.get(model);
-    if (ticket)
-      this.#end(ticket, () => ticket.reject(new SupError('SUP_CONFLICT', `${model.name} was stopped meanwhile`)));
-  }
-
-  #running(): number {
-    let running = 0;
-    for (const ticket of this.#tickets.values()) if (ticket.startedAt !== null && !ticket.released) running++;
-    return running;
+    this.fail(model, new SupError('SUP_CONFLICT', `${model.name} was stopped meanwhile`));
   }
 
   #grant(): void {
-    const waiting = [...this.#tickets.values()].filter(({ startedAt }) => startedAt === null).sort(before);
+    const waiting = [...this.#tickets.values()].filter(({ waits }) => waits).sort((a, b) => a.isBefore(b));
     for (const ticket of waiting) {
       const { model } = ticket;
-      const { pool } = model;
+      // What was done for another one may have ended it.
       if (this.#tickets.get(model) !== ticket) continue;
-      if (pool.phase !== 'running' || pool.stops !== ticket.stops) {
-        this.callOff(model);
-        continue;
-      }
+      if (ticket.isStopped || ticket.isForNobody) this.callOff(model);
       // An operator, or the policy of sizes, was faster.
-      if (pool.desired > 0 && model.isReady) {
-        this.#start(ticket);
-        continue;
-      }
-      const decision = decideLoad(this.#facts(ticket));
-      this.#carryOut(ticket, decision);
+      else if (model.loaded && model.isReady) this.#start(ticket);
       // Whoever comes later must not take the room that is being made for this one. What waits for busy models keeps nobody waiting.
-      if (decision.action === 'unload' || decision.reason === COMING) break;
+      else if (this.#decide(ticket) === 'makes room') break;
     }
   }
 
-  #carryOut(ticket: Ticket, decision: LoadDecision): void {
+  #decide(ticket: Ticket): 'makes room' | 'done' {
     const { model } = ticket;
     const { deps } = this;
+    const facts = this.#facts(ticket);
+    const decision = decideLoad(facts);
     deps.decided(model.name, 'load', decision);
-    if (decision.action !== 'load') model.pool.waitingFor = decision.reason;
     switch (decision.action) {
       case 'load':
         this.#start(ticket);
-        return;
+        return 'done';
       case 'unload':
+        model.pool.waitingFor = WAITS_FOR.memory;
         for (const other of deps.models())
-          if (decision.victims.includes(other.name))
-            deps.unload(other, `it makes room for ${model.name}`, { memory_bytes: other.size.bytes });
-        return;
+          if (other !== model && decision.victims.includes(other.name))
+            deps.unload(other, `it makes room for ${model.name}`, { for: model.name });
+        return 'makes room';
       case 'refuse': {
-        const error = noRoom(model, this.#facts(ticket));
-        this.#end(ticket, () => ticket.reject(error));
+        const error = noRoom(model, facts);
+        this.#end(ticket, error);
         deps.refused(model, error);
-        return;
+        return 'done';
       }
       case 'hold':
-        // Nobody asked for it: it is thought of again when it is time.
-        if (ORDER.indexOf(ticket.cause) >= FORESEEN && decision.reason !== LOADING) this.callOff(model);
-        return;
+        if (decision.waitsFor !== null) model.pool.waitingFor = WAITS_FOR[decision.waitsFor];
+        if (ticket.isForeseen && decision.waitsFor !== 'turn') this.#end(ticket, null);
+        return decision.waitsFor === 'memory' ? 'makes room' : 'done';
     }
   }
 
   #start(ticket: Ticket): void {
     const { model } = ticket;
-    const { clock, ledger } = this.deps;
+    const { clock, ledger, changed } = this.deps;
+    const { pool } = model;
     const startedAt = clock.now();
-    ticket.startedAt = startedAt;
-    model.pool.waitingFor = null;
-    ledger.reserve(model.name, model.size);
-    model.standby = ticket.cause === 'standby';
     const wasReady = model.isReady;
-    this.deps.changed(model);
-    model.pool.resize(Math.max(ticket.size, model.pool.desired)).then(
+    ticket.startedAt = startedAt;
+    pool.waitingFor = null;
+    if (!wasReady) ledger.reserve(model, model.size);
+    model.standby = ticket.cause === 'standby';
+    changed(model);
+    pool.setSize(Math.max(ticket.size, pool.desired));
+    // Not `resize`: what still drains of its former workers is not waited for.
+    pool.settled().then(
       () => {
-        // One that failed was resized to nothing meanwhile, and that resolves too.
-        if (this.#tickets.get(model) === ticket && !wasReady)
-          model.loadEnded((clock.now() - startedAt) / 1000, clock.now());
-        this.#end(ticket, ticket.resolve);
+        if (this.#tickets.get(model) !== ticket) return;
+        // Scaled to nothing while it loaded.
+        if (pool.desired === 0)
+          return this.fail(model, new SupError('SUP_CONFLICT', `${model.name} was unloaded meanwhile`));
+        if (!wasReady) model.loadEnded((clock.now() - startedAt) / 1000, clock.now());
+        this.#end(ticket, null);
       },
-      (error: Error) => this.#end(ticket, () => ticket.reject(error)),
+      (error: Error) => this.#end(ticket, error),
     );
   }
 
-  #end(ticket: Ticket, settle: () => void): void {
-    if (this.#tickets.get(ticket.model) !== ticket) return;
-    this.#tickets.delete(ticket.model);
-    ticket.model.pool.waitingFor = null;
-    if (ticket.startedAt !== null) this.deps.ledger.loaded(ticket.model.name, this.deps.clock.now());
-    settle();
-    this.deps.changed(ticket.model);
+  #end(ticket: Ticket, error: Error | null): void {
+    const { model } = ticket;
+    if (this.#tickets.get(model) !== ticket) return;
+    this.#tickets.delete(model);
+    model.pool.waitingFor = null;
+    if (!ticket.waits) this.deps.ledger.loaded(model, this.deps.clock.now());
+    ticket.settle(error);
+    this.deps.changed(model);
     this.look();
   }
 
   #facts({ model, cause }: Ticket): LoadFacts {
     const { ledger, config, models, room, keepValue } = this.deps;
-    const byName = new Map(models().map((each) => [each.name, each]));
-    const reserved = ledger.reserved((name) => byName.get(name)?.measured() ?? NOTHING);
-    const box = room();
-    return {
-      cause,
-      onDemand: model.onDemand,
-      need: model.size,
-      room: { bytes: less(box.room.bytes, reserved.bytes), gpuBytes: less(box.room.gpuBytes, reserved.gpuBytes) },
-      coming: ledger.coming(),
-      standbyRoom: less(box.standbyRoom, reserved.bytes),
-      loading: this.#running(),
-      concurrentLoads: config().concurrentLoads,
-      maxLoaded: config().maxLoaded,
-      leaving: models().filter((other) => other !== model && other.onDemand && other.isLeaving).length,
-      others: models()
-        .filter((other) => other !== model && other.loaded)
-        .map((other): LoadedModel => {
-          const isLoading = this.#tickets.has(other);
-          return {
-            name: other.name,
-            size: isLoading ? other.size : known(other.measured(), other.size),
-            onDemand: other.onDemand,
-            idle: !isLoading && other.isReady && other.isIdle,
-            keepValue: keepValue(other),
-            standby: other.standby,
-          };
-        }),
-    };
+    return loadFacts(model, cause, {
+      models: models(),
+      ledger,
+      config: config(),
+      box: room(),
+      keepValue,
+      isLoading: (other) => this.#tickets.get(other)?.waits === false,
+      loading: [...this.#tickets.values()].filter((each) => !each.waits && !each.released).length,
+    });
   }
-}
-
-const NOTHING: Sizes = { bytes: null, gpuBytes: null };
-const FORESEEN = ORDER.indexOf('forecast');
-
-function before(a: Ticket, b: Ticket): number {
-  return (
-    ORDER.indexOf(a.cause) - ORDER.indexOf(b.cause) ||
-    (ORDER.indexOf(a.cause) < FORESEEN ? 0 : b.popularity - a.popularity) ||
-    a.wantedAt - b.wantedAt
-  );
-}
-
-function less(bytes: number | null, taken: number | null): number | null {
-  return bytes === null ? null : bytes - (taken ?? 0);
-}
-
-function known(measured: Sizes, learned: Sizes): Sizes {
-  return { bytes: measured.bytes ?? learned.bytes, gpuBytes: measured.gpuBytes ?? learned.gpuBytes };
-}
-
-function noRoom(model: Model, { need, room, maxLoaded, others }: LoadFacts): SupError {
-  const pinned = others.filter((other) => !other.onDemand).map((other) => other.name);
-  const lacking = room.bytes !== null && need.bytes !== null && need.bytes > room.bytes;
-  const what = lacking
-    ? `it needs ${mib(need.bytes)} and ${mib(Math.max(0, room.bytes ?? 0))} are left`
-    : maxLoaded !== null
-      ? `models.max_loaded is ${maxLoaded}`
-      : 'the GPU has no room';
-  const pins = pinned.length > 0 ? `; always loaded: ${pinned.join(', ')}` : '';
-  return new SupError('SUP_NO_ROOM', `${model.name} cannot be loaded: ${what}, and nothing loaded may go${pins}`, {
-    model: model.config.name,
-    need_bytes: need.bytes,
-    room_bytes: room.bytes === null ? null : Math.max(0, Math.round(room.bytes)),
-    pinned,
-  });
-}
-
-function mib(bytes: number | null): string {
-  return `${Math.round((bytes ?? 0) / 1024 ** 2)} MiB`;
-}
-
-function deferred(): { promise: Promise<void>; resolve: () => void; reject: (error: Error) => void } {
-  let resolve!: () => void;
-  let reject!: (error: Error) => void;
-  const promise = new Promise<void>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  return { promise, resolve, reject };
 }

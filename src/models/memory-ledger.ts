@@ -11,26 +11,26 @@ interface Entry {
  * Memory that measurements don't show yet: what models that load will take, and what those that unload will give back. An entry lasts
  * until a sample that was taken after its end; from then on what was measured is all that counts.
  */
-export class MemoryLedger {
-  readonly #entries = new Map<string, Entry>();
+export class MemoryLedger<Model> {
+  readonly #entries = new Map<Model, Entry>();
 
   /** A load begins. */
-  reserve(model: string, size: Sizes): void {
+  reserve(model: Model, size: Sizes): void {
     this.#entries.set(model, { kind: 'loading', size, overAt: null });
   }
 
   /** It is loaded, or has failed: the next sample shows what it takes. */
-  loaded(model: string, now: number): void {
+  loaded(model: Model, now: number): void {
     const entry = this.#entries.get(model);
     if (entry?.kind === 'loading') Object.assign(entry, { kind: 'loaded', overAt: now });
   }
 
   /** Its memory is on its way back. */
-  leaves(model: string, size: Sizes): void {
+  leaves(model: Model, size: Sizes): void {
     this.#entries.set(model, { kind: 'leaving', size, overAt: null });
   }
 
-  left(model: string, now: number): void {
+  left(model: Model, now: number): void {
     const entry = this.#entries.get(model);
     if (entry?.kind === 'leaving') entry.overAt = now;
   }
@@ -41,8 +41,12 @@ export class MemoryLedger {
       if (overAt !== null && overAt < sampledAt) this.#entries.delete(model);
   }
 
-  forget(model: string): void {
+  forget(model: Model): void {
     this.#entries.delete(model);
+  }
+
+  has(model: Model): boolean {
+    return this.#entries.has(model);
   }
 
   /** Models whose memory is on its way in or out. */
@@ -51,7 +55,7 @@ export class MemoryLedger {
   }
 
   /** What loads will take beyond what they have taken already. @param measured what a model takes now */
-  reserved(measured: (model: string) => Sizes): Sizes {
+  reserved(measured: (model: Model) => Sizes): Sizes {
     return this.#sum((entry, model) => (entry.kind !== 'leaving' ? beyond(entry.size, measured(model)) : null));
   }
 
@@ -60,7 +64,7 @@ export class MemoryLedger {
     return this.#sum((entry) => (entry.kind === 'leaving' ? entry.size : null));
   }
 
-  #sum(of: (entry: Entry, model: string) => Sizes | null): Sizes {
+  #sum(of: (entry: Entry, model: Model) => Sizes | null): Sizes {
     let bytes = 0;
     let gpuBytes = 0;
     for (const [model, entry] of this.#entries) {

@@ -3,7 +3,6 @@ import type { ModelAppConfig } from '../config/schema.js';
 import type { SupError } from '../errors.js';
 import { IdleHistory } from '../policy/keepalive.js';
 import type { Sizes } from '../policy/load.js';
-import { Popularity } from '../policy/popularity.js';
 import type { Dispatcher } from '../pool/dispatcher.js';
 import type { Pool } from '../pool/pool.js';
 import { ownBytes } from '../pool/sizing.js';
@@ -11,7 +10,6 @@ import { ownBytes } from '../pool/sizing.js';
 /** What of a model outlives the master. */
 export interface LearnedModel {
   history: unknown;
-  popularity: unknown;
   bytes: number | null;
   gpuBytes: number | null;
   loadSeconds: number | null;
@@ -30,7 +28,6 @@ const KEPT_SHARE = 0.5;
 /** One version of a model: how it is used, and what loading it costs. */
 export class Model {
   readonly history: IdleHistory;
-  readonly popularity: Popularity;
   /** What all its workers took right after its last load, and how long loads take. */
   size: Sizes;
   loadSeconds: number | null;
@@ -46,8 +43,6 @@ export class Model {
   #inSystem = 0;
   /** Its size is of the present load. */
   #sized = false;
-  /** Requests that popularity knows of. */
-  #counted = 0;
   /** Since when nothing is asked of it; monotonic ms. Null before the first request. */
   #idleAt: number | null = null;
 
@@ -60,7 +55,6 @@ export class Model {
     windowMs: number,
   ) {
     this.history = new IdleHistory(learned?.history, { windowMs });
-    this.popularity = new Popularity(learned?.popularity, windowMs);
     this.size = { bytes: learned?.bytes ?? null, gpuBytes: learned?.gpuBytes ?? null };
     this.loadSeconds = learned?.loadSeconds ?? null;
   }
@@ -73,27 +67,32 @@ export class Model {
   }
   /** It may be unloaded, and a request brings it back. */
   get onDemand(): boolean {
-    return this.config.workers.min === 0 && this.app.pinnedSize(this.version) === null;
+    return (this.app.pinnedSize(this.version) ?? this.config.workers.min) === 0;
   }
   get loaded(): boolean {
     return this.pool.phase === 'running' && this.pool.desired > 0;
   }
+  /** Not loaded any more, and still there. */
   get isLeaving(): boolean {
-    return this.unloading !== null && this.pool.desired === 0;
+    return !this.loaded && this.pool.workers.length > 0;
   }
   get isReady(): boolean {
     return this.pool.readyCount() > 0;
   }
   /** Nothing is queued, in flight or asked for. */
   get isIdle(): boolean {
-    return this.#inSystem === 0 && this.dispatcher.stats().queued === 0 && this.dispatcher.stats().inFlight === 0;
+    if (this.#inSystem > 0) return false;
+    // What nobody waits for any more may still be at work.
+    const { queued, inFlight } = this.dispatcher.stats();
+    return queued === 0 && inFlight === 0;
   }
 
   /** A request comes in; each is followed by one `ended`. */
   began(now: number, wall: number): void {
     this.counts.requests++;
     this.standby = false;
-    if (this.#inSystem++ === 0) this.history.used(this.#idleAt === null ? null : now - this.#idleAt, wall);
+    const idleMs = this.#idleAt === null ? null : now - this.#idleAt;
+    this.history.used(this.#inSystem++ === 0 ? idleMs : 0, wall);
   }
 
   ended(now: number): void {
@@ -128,13 +127,6 @@ export class Model {
     return { bytes: sumOf(workers.map(ownBytes)), gpuBytes: sumOf(workers.map(({ readings }) => readings.gpuBytes)) };
   }
 
-  /** Now and then: popularity counts requests. */
-  countUses(wall: number): void {
-    const uses = this.counts.requests - this.#counted;
-    this.#counted = this.counts.requests;
-    if (uses > 0) this.popularity.add(uses, wall);
-  }
-
   /**
    * Memory was measured. The first look after a load is what a next one has to have room for: what it takes later, in use, it may
    * never take again.
@@ -150,7 +142,6 @@ export class Model {
   learned(): LearnedModel {
     return {
       history: this.history.toJSON(),
-      popularity: this.popularity.toJSON(),
       ...this.size,
       loadSeconds: this.loadSeconds,
     };

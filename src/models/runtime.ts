@@ -1,5 +1,4 @@
 import type { App } from '../apps/app.js';
-import type { ModelParts } from '../apps/model-app.js';
 import type { Clock } from '../clock.js';
 import { type Config, STANDARD_BOX } from '../config/schema.js';
 import { messageOf, SupError } from '../errors.js';
@@ -10,11 +9,16 @@ import type { LoadCause, Sizes } from '../policy/load.js';
 import type { PressureLevel } from '../policy/pressure.js';
 import type { Pool } from '../pool/pool.js';
 import type { Worker } from '../worker/worker.js';
+import { Catalogue } from './catalogue.js';
 import { Idle } from './idle.js';
+import { keepValue } from './keep-value.js';
+import { LoadFailures } from './load-failures.js';
 import { Loads } from './loads.js';
 import { MemoryLedger } from './memory-ledger.js';
-import { type LearnedModel, Model } from './model.js';
+import type { LearnedModel, Model } from './model.js';
+import { refusal } from './refusal.js';
 import { modelCounts, modelStatus, stateOf } from './status.js';
+import { Unloads } from './unloads.js';
 
 export type ModelSettings = Pick<Config, 'models' | 'unloading'>;
 
@@ -35,43 +39,51 @@ export interface ModelRuntimeDependencies {
 
 const TICK_MS = 500;
 const LEARN_EVERY_MS = 60_000;
-/** Uses beyond this are not foreseen when it is weighed who goes. */
-const NEXT_USE_MS = 15 * 60_000;
-const MIB = 1024 ** 2;
-/** A boot that takes too long is killed at `ready.timeout`; why it took too long is a better answer than that it did. */
-const BOOT_END_MS = 1000;
+/** A load that takes its full time fails by itself, with a reason: the requests that wait for it hear that. */
+const LOAD_MARGIN_MS = 1000;
 
-/** Every model version of the box: which are loaded, when they go, and what was learned of them. */
+/** Which model versions are loaded, and when they go. */
 export class ModelRuntime {
-  readonly #models = new Map<Pool, Model>();
-  readonly #learned: Map<string, LearnedModel>;
-  readonly #ledger = new MemoryLedger();
+  readonly #catalogue: Catalogue;
+  readonly #ledger = new MemoryLedger<Model>();
   readonly #loads: Loads;
+  readonly #unloads: Unloads;
+  readonly #failures: LoadFailures;
   readonly #idle: Idle;
   readonly #timers: readonly { cancel(): void }[];
   #settings: ModelSettings = STANDARD_BOX;
 
   constructor(private readonly deps: ModelRuntimeDependencies) {
-    const { clock, decided } = deps;
-    this.#learned = new Map(Object.entries(deps.learned));
+    const { clock, decided, apps, learned } = deps;
+    this.#catalogue = new Catalogue({ apps, learned, windowMs: () => this.#settings.models.predictive.windowMs });
+    const changed = (model: Model) => deps.changed(model.app);
+    this.#unloads = new Unloads({ clock, ledger: this.#ledger, decided, changed, gone: () => this.#loads.look() });
     this.#loads = new Loads({
       clock,
       ledger: this.#ledger,
       config: () => this.#settings.models,
       models: () => this.models(),
       room: deps.room,
-      keepValue: (model) => this.#keepValue(model),
+      keepValue: (model) => keepValue(model, clock.now(), clock.wall()),
       decided,
-      unload: (model, reason, numbers) => this.#unload(model, 'load', reason, numbers),
-      changed: (model) => deps.changed(model.app),
+      unload: (model, reason, numbers) => this.#unloads.begin(model, 'load', reason, numbers),
+      changed,
       refused: (model, error) => this.#failQueued(model, error),
+    });
+    this.#failures = new LoadFailures({
+      clock,
+      loads: this.#loads,
+      ledger: this.#ledger,
+      cooldownMs: () => this.#settings.models.failureCooldownMs,
+      decided,
+      changed,
     });
     this.#idle = new Idle({
       clock,
       config: () => this.#settings,
       pressure: deps.pressure,
       decided,
-      unload: (model, reason, numbers) => this.#unload(model, 'keepalive', reason, numbers),
+      unload: (model, reason, numbers) => this.#unloads.begin(model, 'keepalive', reason, numbers),
       load: (model) => this.#want(model, 'forecast'),
     });
     this.#timers = [
@@ -98,17 +110,18 @@ export class ModelRuntime {
   }
 
   models(): Model[] {
-    return this.deps.apps().flatMap((app) => this.#of(app));
+    return this.#catalogue.all();
   }
 
   /** @returns undefined for pools of other kinds of apps */
   of(app: App, pool: Pool): Model | undefined {
-    return this.#models.get(pool) ?? this.#of(app).find((model) => model.pool === pool);
+    return this.#catalogue.of(app, pool);
   }
 
   status(): ModelStatus[] {
     const { clock } = this.deps;
-    return this.models().map((model) => modelStatus(model, this.#loads, this.#idle, clock.now(), clock.wall()));
+    const known = { loads: this.#loads, idle: this.#idle, ledger: this.#ledger, now: clock.now(), wall: clock.wall() };
+    return this.models().map((model) => modelStatus(model, known));
   }
 
   counts(): ModelCounts[] {
@@ -116,27 +129,18 @@ export class ModelRuntime {
     return this.models().map((model) => modelCounts(model, wall));
   }
 
-  /** Why no request is taken now; null while there is no such reason. */
+  stateOf(model: Model) {
+    return stateOf(model, this.#loads, this.deps.clock.now());
+  }
+
+  /** Loads wanted or under way, and models whose memory is on the move: both are nothing when all is at rest. */
+  get pending(): { loads: number; ledger: number } {
+    return { loads: this.#loads.size, ledger: this.#ledger.size };
+  }
+
+  /** Why no request is taken now; null while one would be answered, or would wait for a load. */
   refusal(model: Model): SupError | null {
-    const { failure } = model;
-    if (failure === null || failure.until <= this.deps.clock.now() || model.isReady) return null;
-    const seconds = Math.max(1, Math.ceil((failure.until - this.deps.clock.now()) / 1000));
-    return new SupError(
-      'SUP_LOAD_FAILED',
-      `${model.name} could not be loaded: ${failure.error.message}; requests try again in ${seconds} s, 'supervisor load ${model.name}' at once`,
-      { model: model.config.name, version: model.version, retry_after_seconds: seconds },
-      { cause: failure.error },
-    );
-  }
-
-  /** Whether it would answer, or load and then answer. */
-  takesRequests(model: Model): boolean {
-    return model.pool.phase === 'running' && this.refusal(model) === null;
-  }
-
-  /** How long a request waits for it to load. */
-  coldStartMs(model: Model): number {
-    return this.#settings.models.coldStartTimeoutMs ?? model.config.ready.timeoutMs + BOOT_END_MS;
+    return refusal(model, this.deps.clock.now());
   }
 
   /** It waits for its turn, or loads. */
@@ -144,18 +148,37 @@ export class ModelRuntime {
     return this.#loads.stateOf(model) !== null;
   }
 
-  /** A request has come, and nobody is there to take it. */
-  demand(app: App, pool: Pool): void {
-    const model = this.of(app, pool);
-    if (!model) return;
-    model.counts.coldStarts++;
-    this.wake(model);
+  /** How long a request waits for it to load. */
+  coldStartMs({ config }: Model): number {
+    return this.#settings.models.coldStartTimeoutMs ?? config.ready.timeoutMs + LOAD_MARGIN_MS;
   }
 
-  /** Something is queued at a model that has no worker. */
+  /** A request comes in; each is followed by one `ended`. */
+  began(model: Model): void {
+    const { clock } = this.deps;
+    model.began(clock.now(), clock.wall());
+  }
+
+  ended(model: Model): void {
+    model.ended(this.deps.clock.now());
+    // Whoever waits for a busy model to make room.
+    if (this.#loads.size > 0 && model.isIdle) this.#loads.look();
+  }
+
+  /** A request has come, and nobody is there to take it. */
+  demand(model: Model): void {
+    model.counts.coldStarts++;
+    this.#wake(model, 'request');
+  }
+
+  /** Something may be queued at a model that was scaled to nothing. */
+  wakeIfQueued(model: Model): void {
+    if (model.dispatcher.stats().queued > 0) this.#wake(model, 'request');
+  }
+
+  /** A request is about to come. */
   wake(model: Model): void {
-    if (model.pool.phase !== 'running' || model.pool.desired > 0 || this.refusal(model) !== null) return;
-    this.#want(model, 'request');
+    this.#wake(model, 'forecast');
   }
 
   /** @throws SupError why it has not got its size */
@@ -164,21 +187,33 @@ export class ModelRuntime {
     if (!model) return pool.resize(size);
     if (size > 0) return this.#loads.want(model, 'start', size);
     const { coldStart, preloadPopular, popularityThreshold } = this.#settings.models;
-    if (coldStart === 'eager') return this.#loads.want(model, 'start', 1);
+    if (coldStart === 'eager') return this.#loads.want(model, 'eager', 1);
     if (coldStart === 'lazy' || !preloadPopular) return;
-    const popularity = model.popularity.value(this.deps.clock.wall());
+    const popularity = model.history.popularity(this.deps.clock.wall());
     if (popularity >= popularityThreshold) this.#want(model, 'popular');
     else if (popularity > 0 && model.size.bytes !== null) this.#want(model, 'standby');
+  }
+
+  /** Resolves when it has the size that it is to have, or waits for requests. @throws SupError why not */
+  async settled(app: App, pool: Pool): Promise<void> {
+    const model = this.of(app, pool);
+    await (model && this.#loads.ofModel(model));
+    await pool.settled();
   }
 
   /** By hand: also where a load has failed, or the version policy has left it out. @throws SupError */
   async load(app: App, pool: Pool): Promise<void> {
     const model = this.of(app, pool);
     if (!model) throw notAModel(app);
-    model.failure = null;
+    const { stops } = pool;
     await pool.stopped();
+    if (pool.stops !== stops) throw new SupError('SUP_CONFLICT', `${pool.name} was stopped meanwhile`);
+    model.failure = null;
     if (pool.phase !== 'running') await pool.start(0);
-    if (!model.isReady) await this.#loads.want(model, 'operator', Math.max(1, app.sizeOf(pool)));
+    if (model.isReady) return;
+    // Its workers gave up, or wait before they try again: at once means at once.
+    if (this.#loads.ofModel(model) === null && pool.desired > 0) return pool.start(pool.desired);
+    await this.#loads.want(model, 'operator', Math.max(1, app.sizeOf(pool)));
   }
 
   /** By hand; what is in flight is finished. @throws SupError SUP_CONFLICT while it loads */
@@ -190,165 +225,76 @@ export class ModelRuntime {
         model: model.config.name,
       });
     if (model.pool.phase !== 'running') return;
-    this.#unload(model, 'operator', reason, {});
+    this.#unloads.begin(model, 'operator', reason);
     await model.unloading;
   }
 
   /** At once, since memory runs out. */
   evict(pool: Pool, reason: string): Promise<void> {
-    const model = this.#models.get(pool);
+    const model = this.models().find((each) => each.pool === pool);
     if (!model) return pool.resize(0);
-    this.#unload(model, 'memory', reason, { memory_bytes: model.measured().bytes });
+    this.#unloads.begin(model, 'memory', reason, { memory_bytes: model.measured().bytes });
     return model.unloading ?? Promise.resolve();
   }
 
   /** A worker of one of them has changed its state. */
   workerChanged(app: App, worker: Worker): void {
-    if (worker.state !== 'backoff' && worker.state !== 'failed') return;
-    const model = this.#of(app).find(({ pool }) => pool.workers.includes(worker));
-    if (!model || worker.failedBoots === 0 || model.isReady) return;
+    const model = this.#catalogue.ofApp(app).find(({ pool }) => pool.workers.includes(worker));
+    if (!model) return;
+    // Not by way of a load of ours: an operator had a failed one tried again, or its size was fixed.
+    if (worker.state === 'ready' && model.loadedAt === null && this.#loads.ofModel(model) === null)
+      model.loadEnded(worker.bootMs / 1000, this.deps.clock.now());
+    const hasFailed = (worker.state === 'backoff' || worker.state === 'failed') && worker.failedBoots > 0;
+    // One on trial harms nobody.
+    if (!hasFailed || model.isReady || !model.pool.active().includes(worker)) return;
     this.#loads.release(model);
-    if (!model.onDemand) return;
-    const error = new SupError('SUP_WORKER_BOOT_FAILED', worker.lastFailure ?? `${worker.id} did not start`);
-    // Not in this turn: the worker is about to plan its restart.
-    setImmediate(() => this.#failed(model, error));
+    if (!model.onDemand || model.pool.phase !== 'running') return;
+    this.#failures.add(model, worker);
   }
 
   /** It was started or stopped, or has other versions. */
   appChanged(app: App): void {
-    for (const model of this.#of(app)) if (model.pool.phase !== 'running') this.#loads.callOff(model);
+    for (const model of this.#catalogue.ofApp(app)) {
+      if (model.pool.phase === 'running') continue;
+      model.loadedAt = null;
+      this.#loads.callOff(model);
+    }
+    this.#loads.look();
   }
 
-  /** What outlives the master, by the names of the pools. */
   #learn(): void {
-    for (const model of this.models()) {
-      model.countUses(this.deps.clock.wall());
-      this.#learned.set(model.name, model.learned());
-    }
     try {
-      this.deps.learn(Object.fromEntries(this.#learned));
+      this.deps.learn(this.#catalogue.learned());
     } catch (error) {
       this.deps.warn(`what was learned of models could not be kept: ${messageOf(error)}`);
     }
   }
 
-  #of(app: App): Model[] {
-    if (app.config.kind !== 'model') return [];
-    const parts = app.parts as ModelParts;
-    const found: Model[] = [];
-    for (const [version, pool] of app.pools) {
-      let model = this.#models.get(pool);
-      if (!model) {
-        const { windowMs } = this.#settings.models.predictive;
-        const learned = this.#learned.get(pool.name);
-        model = new Model(app, version as string, pool, parts.dispatcher(version as string), learned, windowMs);
-        this.#models.set(pool, model);
-      }
-      found.push(model);
-    }
-    return found;
-  }
-
   #tick(): void {
-    const models = this.models();
-    const wall = this.deps.clock.wall();
-    this.#prune(models);
-    for (const model of models) {
-      model.countUses(wall);
-      if (model.failure && model.failure.until <= this.deps.clock.now()) this.#forgive(model);
+    for (const model of this.#catalogue.prune()) {
+      this.#loads.callOff(model);
+      this.#ledger.forget(model);
     }
+    const models = this.models();
+    this.#failures.expire(models);
     this.#idle.tick(models);
   }
 
-  /** Requests may try again. */
-  #forgive(model: Model): void {
-    model.failure = null;
-    this.deps.decided(model.name, 'load', { action: 'hold', reason: 'its load may be tried again', numbers: {} });
-    this.deps.changed(model.app);
+  #wake(model: Model, cause: LoadCause): void {
+    if (model.pool.phase === 'running' && model.pool.desired === 0) this.#want(model, cause);
   }
 
   #want(model: Model, cause: LoadCause): void {
+    // Neither a request nor a forecast tries again before the cooldown is over.
+    if (this.refusal(model) !== null) return;
     // Why it failed is in the decision log, in the model's status, and in the answers.
     this.#loads.want(model, cause, Math.max(1, model.app.sizeOf(model.pool))).catch(() => {});
-  }
-
-  #unload(model: Model, policy: string, reason: string, numbers: PolicyDecision['numbers']): void {
-    const { pool } = model;
-    if (pool.phase !== 'running' || pool.desired === 0) return;
-    const { decided, clock, warn } = this.deps;
-    const size = model.measured();
-    decided(model.name, policy, {
-      action: 'unload',
-      reason,
-      numbers: { ...numbers, memory_bytes: size.bytes === null ? null : Math.round(size.bytes) },
-    });
-    this.#ledger.leaves(model.name, size);
-    model.counts.unloads++;
-    model.loadedAt = null;
-    const unloading = pool
-      .resize(0)
-      .catch((error) => warn(`${model.name} was not unloaded: ${messageOf(error)}`))
-      .finally(() => {
-        if (model.unloading === unloading) model.unloading = null;
-        this.#ledger.left(model.name, clock.now());
-        this.#loads.look();
-      });
-    model.unloading = unloading;
-    this.deps.changed(model.app);
-  }
-
-  /** On demand, one try is enough: the next one is after the cooldown, or by hand. */
-  #failed(model: Model, error: SupError): void {
-    const { clock, decided, changed } = this.deps;
-    const { pool } = model;
-    if (model.isReady || pool.phase !== 'running') return;
-    const { failureCooldownMs } = this.#settings.models;
-    model.counts.failures++;
-    model.failure = { error, at: clock.now(), until: clock.now() + failureCooldownMs };
-    decided(model.name, 'load', {
-      action: 'failed',
-      reason: error.message,
-      numbers: { cooldown_ms: failureCooldownMs },
-    });
-    this.#ledger.forget(model.name);
-    this.#loads.fail(model, error);
-    void pool.resize(0).catch(() => {});
-    changed(model.app);
   }
 
   /** What waits is told why; the next request may find room. */
   #failQueued(model: Model, error: SupError): void {
     model.dispatcher.setAvailability({ kind: 'down', error });
     this.deps.changed(model.app);
-  }
-
-  /** What is lost by unloading it: chance of use soon × load seconds ÷ MiB. */
-  #keepValue(model: Model): number {
-    const { clock } = this.deps;
-    const idleMs = model.unusedMs(clock.now());
-    const chance = idleMs === null ? 0 : model.history.nextUseWithin(NEXT_USE_MS, idleMs, clock.wall());
-    return (chance * (model.loadSeconds ?? 1)) / Math.max(1, (model.size.bytes ?? 0) / MIB);
-  }
-
-  /** Of apps that are gone, what was learned stays. */
-  #prune(models: readonly Model[]): void {
-    if (this.#models.size === models.length) return;
-    const alive = new Set(models.map(({ pool }) => pool));
-    for (const [pool, model] of this.#models) {
-      if (alive.has(pool)) continue;
-      this.#loads.callOff(model);
-      this.#learned.set(model.name, model.learned());
-      this.#models.delete(pool);
-    }
-  }
-
-  /** Loads and memory on the move: both are nothing when all is at rest. */
-  get pending(): { loads: number; ledger: number } {
-    return { loads: this.models().filter((model) => this.isLoading(model)).length, ledger: this.#ledger.size };
-  }
-
-  stateOf(model: Model) {
-    return stateOf(model, this.#loads, this.deps.clock.now());
   }
 }
 

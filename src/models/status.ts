@@ -1,12 +1,21 @@
-import { versionWeights } from '../config/versions.js';
+import { servedVersions, versionWeights } from '../config/versions.js';
 import type { InputCounts, LoadCounts, ModelState, ModelStatus } from '../master/model-status.js';
 import type { ModelCounts } from '../metrics/model-history.js';
 import type { Idle } from './idle.js';
 import type { Loads } from './loads.js';
+import type { MemoryLedger } from './memory-ledger.js';
 import type { Model } from './model.js';
 
+interface Known {
+  loads: Loads;
+  idle: Idle;
+  ledger: MemoryLedger<Model>;
+  now: number;
+  wall: number;
+}
+
 /** One model version as `GET /autoscaler/stats` and others show it. */
-export function modelStatus(model: Model, loads: Loads, idle: Idle, now: number, wall: number): ModelStatus {
+export function modelStatus(model: Model, { loads, idle, ledger, now, wall }: Known): ModelStatus {
   const { pool, config, version } = model;
   const stats = model.dispatcher.stats();
   const active = pool.active();
@@ -32,6 +41,7 @@ export function modelStatus(model: Model, loads: Loads, idle: Idle, now: number,
     keepalive: idle.describe(model),
     loads: loadCounts(model, wall),
     memory_bytes: model.measured().bytes,
+    memory_pending: ledger.has(model),
     gpu_memory_bytes: model.measured().gpuBytes,
     inputs: inputCounts(model),
   };
@@ -70,7 +80,7 @@ export function stateOf(model: Model, loads: Loads, now: number): { state: Model
 
 /** 0..1 of the requests that name no version. */
 function shareOf({ config, version }: Model): number {
-  const weights = versionWeights(config);
+  const weights = versionWeights({ ...config, versions: servedVersions(config.versions, config.versionPolicy) });
   if (weights === null) return version === config.defaultVersion ? 1 : 0;
   const total = [...weights.values()].reduce((a, b) => a + b, 0);
   return total === 0 ? 0 : (weights.get(version) ?? 0) / total;
@@ -89,7 +99,7 @@ function loadCounts(model: Model, wall: number): LoadCounts {
     mean_seconds: loads === 0 ? null : rounded(loadSeconds / loads),
     last_seconds: rounded(model.lastLoadSeconds),
     total_seconds: rounded(loadSeconds) as number,
-    popularity: rounded(model.popularity.value(wall)) as number,
+    popularity: rounded(model.history.popularity(wall)) as number,
   };
 }
 

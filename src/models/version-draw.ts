@@ -8,18 +8,26 @@ export class VersionDraw {
   readonly #weights: readonly [version: string, weight: number][];
   readonly #credit = new Map<string, number>();
 
-  /** @param weights null: the default version takes all */
-  constructor(weights: ReadonlyMap<string, number> | null) {
+  /**
+   * @param weights null: the default version takes all
+   * @param fallback the default version
+   */
+  constructor(
+    weights: ReadonlyMap<string, number> | null,
+    private readonly fallback: string,
+  ) {
     this.#weights = [...(weights ?? [])].filter(([, weight]) => weight > 0);
   }
 
-  /** @param answers whether a version would take a request; one that would not gets none while another would */
-  next(user: string | null, fallback: string, answers: (version: string) => boolean): string {
-    if (this.#weights.length === 0) return fallback;
-    const able = this.#weights.filter(([version]) => answers(version));
-    if (able.length === 0) return fallback;
-    if (able.length === 1) return able[0]![0];
-    return user === null ? this.#inTurn(able) : ofUser(user, able);
+  /** @param able those that would answer; one that would not gets none while another would */
+  next(user: string | null, able: readonly string[]): string {
+    const drawn = this.#weights.filter(([version]) => able.includes(version));
+    if (drawn.length > 1) return user === null ? this.#inTurn(drawn) : ofUser(user, drawn);
+    if (drawn.length === 1) return drawn[0]![0];
+    // Versions of weight 0 are to get nothing by themselves.
+    if (this.#weights.length > 0 || able.includes(this.fallback)) return this.fallback;
+    // The last one is the youngest: where the default does not answer, the one before it comes next.
+    return able.at(-1) ?? this.fallback;
   }
 
   #inTurn(able: readonly [string, number][]): string {

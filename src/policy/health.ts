@@ -53,6 +53,7 @@ const LEAST_OTHERS = 2;
 /** Three times nearly nothing is nearly nothing. */
 const LEAST_EXCESS_MS = 5;
 
+/** The reason stays the same while the numbers move: a decision to do nothing is news once. */
 type Complaint = { kind: 'checks' | 'failures' | 'slow' } & Pick<PolicyDecision, 'reason' | 'numbers'>;
 
 const GRAVEST_FIRST: Complaint['kind'][] = ['checks', 'failures', 'slow'];
@@ -121,7 +122,7 @@ function complaintOf(
   if (worker.failedChecks >= limits.failures)
     return {
       kind: 'checks',
-      reason: `${worker.failedChecks} health checks in a row failed: ${worker.checkFailure ?? 'no reason'}`,
+      reason: `its health checks fail: ${worker.checkFailure ?? 'no reason'}`,
       numbers: { failed_checks: worker.failedChecks },
     };
   const others = pool.filter((other) => other !== worker && other.outUntil === null);
@@ -141,7 +142,7 @@ function failing(worker: HealthFacts, others: readonly HealthFacts[], failures: 
   if (!onTrial && (failedBatches < failures || share ** failedBatches > CHANCE)) return null;
   return {
     kind: 'failures',
-    reason: `its last ${failedBatches === 1 ? 'prediction' : `${failedBatches} batches`} failed while others succeeded`,
+    reason: 'its predictions fail while those of others succeed',
     numbers: { failed_batches: failedBatches, failure_share_of_others: rounded(share) },
   };
 }
@@ -150,10 +151,10 @@ function slow(worker: HealthFacts, others: readonly HealthFacts[], usualMs: numb
   const paces = others.flatMap((other) => other.pace ?? []);
   if (worker.pace === null || usualMs === null || paces.length < LEAST_OTHERS) return null;
   const usual = medianOf(paces);
-  if (worker.pace < OUTLIER * usual || (worker.pace - usual) * usualMs < LEAST_EXCESS_MS) return null;
+  if (worker.pace <= OUTLIER * usual || (worker.pace - usual) * usualMs < LEAST_EXCESS_MS) return null;
   return {
     kind: 'slow',
-    reason: `it takes ${rounded(worker.pace / usual)} times as long as the others`,
+    reason: `it takes more than ${OUTLIER} times as long as the others`,
     numbers: { pace: rounded(worker.pace), pace_of_others: rounded(usual), usual_ms: rounded(usualMs) },
   };
 }

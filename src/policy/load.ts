@@ -1,7 +1,7 @@
 import type { PolicyDecision } from './decision.js';
 
-/** Who wants it. A forecast never makes anybody else wait or go; an operator and a start are never refused for want of room. */
-export type LoadCause = 'request' | 'operator' | 'start' | 'popular' | 'forecast' | 'standby';
+/** Who wants it. Who only foresees its use makes nobody else wait or go; an operator and a start are never refused for want of memory. */
+export type LoadCause = 'request' | 'operator' | 'start' | 'eager' | 'forecast' | 'popular' | 'standby';
 
 /** Bytes of main memory and of GPU memory; null: not known. */
 export interface Sizes {
@@ -15,7 +15,7 @@ export interface LoadedModel {
   size: Sizes;
   /** It may be unloaded and comes back on demand. Others are pinned by their configuration. */
   onDemand: boolean;
-  /** Nothing queued or in flight, nothing that waits for it, and not loading. */
+  /** Nothing queued or in flight, and not loading. */
   idle: boolean;
   /** What is lost by unloading it: chance of use × load seconds ÷ MiB. */
   keepValue: number;
@@ -45,56 +45,80 @@ export interface LoadFacts {
 export interface LoadDecision extends PolicyDecision<'load' | 'unload' | 'refuse'> {
   /** Names of those to unload first. */
   victims: readonly string[];
+  /** What ends the wait; null where it does not wait, or nothing is known to end it. */
+  waitsFor: 'turn' | 'memory' | 'busy' | null;
 }
 
-const UNASKED: ReadonlySet<LoadCause> = new Set(['popular', 'forecast', 'standby']);
+const UNASKED: ReadonlySet<LoadCause> = new Set(['eager', 'popular', 'forecast', 'standby']);
 const HAS_THE_LAST_WORD: ReadonlySet<LoadCause> = new Set(['operator', 'start']);
-
-/**
- * Whether a model may load now: `load`; `unload` names who has to go first; `hold` waits (for a load, for memory that is coming, for a busy
- * model); `refuse` is for a request that nothing could make room for.
- */
-export function decideLoad(facts: LoadFacts): LoadDecision {
-  const { loading, concurrentLoads } = facts;
-  const numbers = numbersOf(facts);
-  if (loading >= concurrentLoads) return answer('hold', LOADING, numbers);
-  const places = missingPlaces(facts);
-  const lacks = lackOf(facts);
-  if (places === 0 && lacks.length === 0) {
-    if (facts.cause === 'standby' && !fitsStandby(facts))
-      return answer('hold', 'memory has no room for models on standby', numbers);
-    return answer('load', REASONS[facts.cause], numbers);
-  }
-  if (UNASKED.has(facts.cause)) {
-    // What stands by makes room for what is likely to be used; nobody else has to.
-    const standing = facts.cause === 'standby' ? [] : facts.others.filter((other) => other.standby && other.idle);
-    return makeRoom(facts, standing, places, lacks) ?? answer('hold', 'there is no room for it yet', numbers);
-  }
-  const idle = facts.others.filter((other) => other.onDemand && other.idle);
-  const room = makeRoom(facts, idle, places, lacks);
-  if (room) return room;
-  const busy = facts.others.filter((other) => other.onDemand && !other.idle);
-  if (makeRoom(facts, [...idle, ...busy], places, lacks))
-    return answer('hold', 'what could make room for it is busy', numbers);
-  if (HAS_THE_LAST_WORD.has(facts.cause)) return answer('load', 'asked for, though memory has no room known', numbers);
-  return answer('refuse', 'there is no room for it, and nothing loaded could be unloaded', numbers);
-}
-
-/** Reasons to wait that end soon. */
-export const LOADING = 'other models are loading';
-export const COMING = 'memory is being given back';
 
 const REASONS: Readonly<Record<LoadCause, string>> = {
   request: 'a request came while it was not loaded',
   operator: 'asked for by an operator',
   start: 'it starts',
+  eager: 'all models are loaded at the start',
   popular: 'it is popular',
   forecast: 'it is likely to be used soon',
   standby: 'it was used before, and memory has room',
 };
 
-function answer(action: LoadDecision['action'], reason: string, numbers: LoadDecision['numbers']): LoadDecision {
-  return { action, reason, numbers, victims: [] };
+/**
+ * Whether a model may load now: `load`; `unload` names who has to go first; `hold` waits (for a load, for memory that is coming, for a busy
+ * model; for nothing, where nobody asked for it); `refuse` is for a request that nothing could make room for.
+ */
+export function decideLoad(facts: LoadFacts): LoadDecision {
+  const answer = (action: LoadDecision['action'], reason: string, more: Partial<LoadDecision> = {}): LoadDecision => ({
+    action,
+    reason,
+    numbers: numbersOf(facts),
+    victims: [],
+    waitsFor: null,
+    ...more,
+  });
+  const gone = (victims: readonly string[]): LoadDecision =>
+    victims.length === 0
+      ? answer('hold', 'memory is being given back', { waitsFor: 'memory' })
+      : answer('unload', 'others make room for it', {
+          victims,
+          numbers: { ...numbersOf(facts), victims: victims.join(' ') },
+        });
+  if (facts.loading >= facts.concurrentLoads) return answer('hold', 'other models are loading', { waitsFor: 'turn' });
+  const lack: Lack = {
+    places: missingPlaces(facts),
+    bytes: lacking(facts, 'bytes'),
+    gpuBytes: lacking(facts, 'gpuBytes'),
+  };
+  if (isNothing(lack)) {
+    if (facts.cause === 'standby' && !fitsStandby(facts))
+      return answer('hold', 'memory has no room for models on standby');
+    return answer('load', REASONS[facts.cause]);
+  }
+  const missing = lessComing(lack, facts);
+  const candidates = facts.others.filter((other) => other.onDemand);
+  if (UNASKED.has(facts.cause)) {
+    // What stands by makes room for what is likely to be used; nobody else has to.
+    const standing = facts.cause === 'standby' ? [] : candidates.filter((other) => other.standby && other.idle);
+    const victims = leastThatMakeUp(missing, standing);
+    return victims ? gone(victims) : answer('hold', 'there is no room for it yet');
+  }
+  const idle = candidates.filter((other) => other.idle);
+  const victims = leastThatMakeUp(missing, idle);
+  if (victims) return gone(victims);
+  const busy = answer('hold', 'what could make room for it is busy', { waitsFor: 'busy' });
+  if (leastThatMakeUp(missing, candidates)) return busy;
+  if (!HAS_THE_LAST_WORD.has(facts.cause))
+    return answer('refuse', 'there is no room for it, and nothing loaded could be unloaded');
+  if (lack.places === 0) return answer('load', 'asked for, though memory has no room known');
+  // More memory than there is may be taken at their word, but not more places.
+  const places = leastThatMakeUp({ places: missing.places, bytes: 0, gpuBytes: 0 }, idle);
+  return places ? gone(places) : busy;
+}
+
+/** What it needs beyond what is there: models that have to go by `max_loaded`, and bytes. */
+interface Lack {
+  places: number;
+  bytes: number;
+  gpuBytes: number;
 }
 
 /** How many too many there would be by `max_loaded`, which bounds what is loaded on demand. */
@@ -103,54 +127,48 @@ function missingPlaces({ onDemand, maxLoaded, others, leaving }: LoadFacts): num
   return Math.max(0, others.filter((other) => other.onDemand).length + leaving + 1 - maxLoaded);
 }
 
-type Lack = { of: keyof Sizes; bytes: number };
+/** What is not known stands in nobody's way. */
+function lacking({ need, room }: LoadFacts, of: keyof Sizes): number {
+  const [wanted, left] = [need[of], room[of]];
+  return wanted === null || left === null ? 0 : Math.max(0, wanted - left);
+}
 
-/** What it needs beyond what is left. What is not known stands in nobody's way. */
-function lackOf({ need, room }: LoadFacts): Lack[] {
-  const lacks: Lack[] = [];
-  for (const of of ['bytes', 'gpuBytes'] as const) {
-    const [wanted, left] = [need[of], room[of]];
-    if (wanted !== null && left !== null && wanted > left) lacks.push({ of, bytes: wanted - left });
-  }
-  return lacks;
+function lessComing({ places, bytes, gpuBytes }: Lack, { leaving, coming }: LoadFacts): Lack {
+  return {
+    places: Math.max(0, places - leaving),
+    bytes: Math.max(0, bytes - (coming.bytes ?? 0)),
+    gpuBytes: Math.max(0, gpuBytes - (coming.gpuBytes ?? 0)),
+  };
+}
+
+function isNothing({ places, bytes, gpuBytes }: Lack): boolean {
+  return places === 0 && bytes === 0 && gpuBytes === 0;
 }
 
 function fitsStandby({ need, standbyRoom }: LoadFacts): boolean {
   return standbyRoom === null || (need.bytes ?? 0) <= standbyRoom;
 }
 
-/** The least valuable of these that together make room; a hold where what is coming suffices; null where all of them don't. */
-function makeRoom(
-  facts: LoadFacts,
-  candidates: readonly LoadedModel[],
-  missing: number,
-  lacks: readonly Lack[],
-): LoadDecision | null {
-  const numbers = numbersOf(facts);
-  const places = Math.max(0, missing - facts.leaving);
-  const still = lacks
-    .map(({ of, bytes }) => ({ of, bytes: bytes - (facts.coming[of] ?? 0) }))
-    .filter(({ bytes }) => bytes > 0);
-  if (places === 0 && still.length === 0) return answer('hold', COMING, numbers);
-  const byValue = [...candidates].sort(
-    (a, b) => Number(b.standby) - Number(a.standby) || a.keepValue - b.keepValue || (a.name < b.name ? -1 : 1),
-  );
-  const suffice = (chosen: readonly LoadedModel[]) =>
-    chosen.length >= places && still.every(({ of, bytes }) => sumOf(chosen, of) >= bytes);
-  let victims: LoadedModel[] = [];
-  for (const candidate of byValue) {
-    if (suffice(victims)) break;
-    // One that gives nothing of what is lacking goes only to make a place.
-    if (victims.length < places || still.some(({ of }) => (candidate.size[of] ?? 0) > 0)) victims.push(candidate);
+/** Names of the least valuable of these that together make up for it; null where all of them don't. */
+function leastThatMakeUp(lack: Lack, candidates: readonly LoadedModel[]): string[] | null {
+  const makeUp = (chosen: readonly LoadedModel[]) =>
+    chosen.length >= lack.places && sumOf(chosen, 'bytes') >= lack.bytes && sumOf(chosen, 'gpuBytes') >= lack.gpuBytes;
+  let chosen: LoadedModel[] = [];
+  for (const candidate of [...candidates].sort(leastFirst)) {
+    if (makeUp(chosen)) break;
+    chosen.push(candidate);
   }
-  if (!suffice(victims)) return null;
-  // Those that came first may have become needless by a larger one that came after them.
-  for (const victim of victims) {
-    const rest = victims.filter((other) => other !== victim);
-    if (suffice(rest)) victims = rest;
+  if (!makeUp(chosen)) return null;
+  // One that came late may be needless, or have made others so: what is worth most stays first.
+  for (const one of [...chosen].reverse()) {
+    const rest = chosen.filter((other) => other !== one);
+    if (makeUp(rest)) chosen = rest;
   }
-  const names = victims.map(({ name }) => name);
-  return { ...answer('unload', 'others make room for it', { ...numbers, victims: names.join(' ') }), victims: names };
+  return chosen.map(({ name }) => name);
+}
+
+function leastFirst(a: LoadedModel, b: LoadedModel): number {
+  return Number(b.standby) - Number(a.standby) || a.keepValue - b.keepValue || (a.name < b.name ? -1 : 1);
 }
 
 function sumOf(models: readonly LoadedModel[], of: keyof Sizes): number {

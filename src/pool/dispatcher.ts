@@ -137,11 +137,14 @@ export class Dispatcher {
     if (!batch) return;
     this.#flights.finish(batch);
     const now = this.#clock.now();
-    this.#flights.progress.cameBack(now, batch.sentAt);
-    // A failure takes no time to speak of: it must not make its worker look fast.
-    if (message.outcomes.some((outcome) => outcome.ok)) this.#slots.measure(batch, now);
+    this.#flights.progress.moved(now);
+    // A failure takes no time to speak of, and a stream as long as its reader takes: neither says how fast its worker is.
+    if (!batch.owner.slot.streams && message.outcomes.some((outcome) => outcome.ok)) {
+      this.#flights.progress.took(now - batch.sentAt);
+      this.#slots.measure(batch, now);
+    }
     this.#ledger.cameBack(batch.items.length, message.computeMs);
-    this.#overload.cameBack(batch, message.computeMs, this.#clock.now());
+    this.#overload.cameBack(batch, message.computeMs, now);
     for (let i = 0; i < batch.items.length; i++) {
       const item = batch.items[i] as Item;
       if (item.hash !== null) this.quarantine.forgive(item.hash);
@@ -155,6 +158,7 @@ export class Dispatcher {
     const item = this.#flights.of(worker, batch)?.items[0];
     if (!item || item.settled) return;
     item.job.flowedAt = this.#clock.now();
+    this.#flights.progress.moved(item.job.flowedAt);
     item.job.request.stream?.push(value);
   }
 

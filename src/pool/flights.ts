@@ -48,7 +48,7 @@ export class Flights {
     for (const item of items) item.batch = batch;
     this.#batches.set(id, batch);
     this.deps.slots.begin(batch, solo);
-    this.progress.left(sentAt);
+    this.progress.moved(sentAt);
     return batch;
   }
 

@@ -180,9 +180,19 @@ export class Pool {
 
   /** Sets the size; resolves when that many are ready and those in surplus are gone. @throws SupError as `settled`. */
   async resize(size: number): Promise<void> {
+    this.setSize(size);
+    await Promise.all([this.settled(), this.gone()]);
+  }
+
+  /** As `resize`, and waits for nothing. */
+  setSize(size: number): void {
     this.#desired = size;
     this.#reconcile();
-    await Promise.all([this.settled(), ...this.#retiring.values()]);
+  }
+
+  /** Resolves when those that are on their way out now have ended, whatever comes after them. */
+  async gone(): Promise<void> {
+    await Promise.all(this.#retiring.values());
   }
 
   /** Resolves when no stop is under way. */
@@ -223,11 +233,16 @@ export class Pool {
     return this.#reloads.run(change);
   }
 
+  /** What is started from now on is of a new generation. */
+  adopt({ config, blueprint }: Change): void {
+    this.#generation++;
+    this.config = config;
+    this.blueprint = blueprint;
+  }
+
   async #reload(change: Change): Promise<void> {
     const before = { config: this.config, blueprint: this.blueprint };
-    this.#generation++;
-    this.config = change.config;
-    this.blueprint = change.blueprint;
+    this.adopt(change);
     const old = this.active();
     try {
       await this.#roll(old);
@@ -290,7 +305,8 @@ export class Pool {
   #checkWedge(worker: Worker, now: number): void {
     const { wedgeMs } = this.work;
     if (wedgeMs === null) return;
-    const since = Math.max(worker.lastBeatAt, this.work.busyUntil(worker) ?? 0);
+    const atWorkUntil = Math.max(this.work.busyUntil(worker) ?? 0, worker.checking.until ?? 0);
+    const since = Math.max(worker.lastBeatAt, atWorkUntil);
     if (now - since > wedgeMs)
       this.wedged(worker, { silent_ms: Math.round(now - worker.lastBeatAt), wedge_ms: wedgeMs });
   }

@@ -3,20 +3,19 @@ const KEPT = 128;
 /** Fewer don't tell what most batches take. */
 const ENOUGH = 20;
 
-/** When work last went to a worker or came back, and what batches take. */
+/** When work last went to a worker or anything of it came back, and what batches take. */
 export class Progress {
   /** Monotonic ms. */
   movedAt = Number.NEGATIVE_INFINITY;
   readonly #timesMs = new Float64Array(KEPT);
   #count = 0;
 
-  left(now: number): void {
+  moved(now: number): void {
     this.movedAt = now;
   }
 
-  cameBack(now: number, sentAt: number): void {
-    this.movedAt = now;
-    this.#timesMs[this.#count++ % KEPT] = now - sentAt;
+  took(ms: number): void {
+    this.#timesMs[this.#count++ % KEPT] = ms;
   }
 
   /** Of the latest batches; null while there were too few. */

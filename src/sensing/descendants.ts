@@ -10,20 +10,43 @@ const FULL_SCAN_EVERY = 30;
 export class Descendants {
   readonly #known = new Map<number, { ppid: number; pgrp: number }>();
   #looks = 0;
+  /** As it was found last, for these leaders; null once a process has come or gone. */
+  #latest: { leaders: readonly number[]; trees: Map<number, number[]> } | null = null;
 
   constructor(private readonly root = '/proc') {}
 
   /** @param leaders pids of group leaders @returns for each its tree, itself included; empty where it is gone @throws Error without /proc */
-  of(leaders: readonly number[]): Map<number, number[]> {
-    if (this.#looks++ % FULL_SCAN_EVERY === 0) this.#known.clear();
-    const pids = listPids(this.root);
+  of(leaders: readonly number[]): ReadonlyMap<number, readonly number[]> {
+    if (this.#looks++ % FULL_SCAN_EVERY === 0) {
+      this.#known.clear();
+      this.#latest = null;
+    }
+    this.#follow(listPids(this.root));
+    if (this.#latest === null || !isSame(this.#latest.leaders, leaders))
+      this.#latest = { leaders: [...leaders], trees: this.#find(leaders) };
+    return this.#latest.trees;
+  }
+
+  #follow(pids: readonly number[]): void {
+    let known = 0;
+    for (const pid of pids) {
+      if (this.#known.has(pid)) {
+        known++;
+        continue;
+      }
+      const stat = readStat(pid, this.root);
+      if (!stat) continue;
+      known++;
+      this.#known.set(pid, { ppid: stat.ppid, pgrp: stat.pgrp });
+      this.#latest = null;
+    }
+    if (known === this.#known.size) return;
     const alive = new Set(pids);
     for (const pid of this.#known.keys()) if (!alive.has(pid)) this.#known.delete(pid);
-    for (const pid of pids) {
-      if (this.#known.has(pid)) continue;
-      const stat = readStat(pid, this.root);
-      if (stat) this.#known.set(pid, { ppid: stat.ppid, pgrp: stat.pgrp });
-    }
+    this.#latest = null;
+  }
+
+  #find(leaders: readonly number[]): Map<number, number[]> {
     const trees = new Map<number, number[]>(leaders.map((leader) => [leader, []]));
     const owner = new Map<number, number | null>(leaders.map((leader) => [leader, leader]));
     for (const [pid, { pgrp }] of this.#known) if (trees.has(pgrp) && !trees.has(pid)) owner.set(pid, pgrp);
@@ -44,4 +67,8 @@ export class Descendants {
     owner.set(pid, leader);
     return leader;
   }
+}
+
+function isSame(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((pid, index) => pid === b[index]);
 }

@@ -12,6 +12,8 @@ interface Pending {
 
 /** Asks one worker whether it is well, one question at a time. */
 export class Checking {
+  /** A blocked loop is at work on its answer until then, monotonic ms; null: it owes none. */
+  until: number | null = null;
   #pending: Pending | null = null;
   #lastId = 0;
 
@@ -31,16 +33,20 @@ export class Checking {
     return new Promise((resolve) => {
       const late = () => this.#settle({ ok: false, why: `no answer within ${timeoutMs / 1000} s` });
       this.#pending = { id, resolve, timer: this.clock.setTimeout(late, timeoutMs) };
+      // Asked again and again, a loop that is blocked for good gains no time by it.
+      this.until ??= this.clock.now() + timeoutMs;
       this.send({ type: 'check', id });
     });
   }
 
   received({ id, ok, message }: CheckedMessage): void {
+    this.until = null;
     if (id === this.#pending?.id) this.#settle(ok ? { ok } : { ok, why: message ?? 'it did not say why' });
   }
 
   /** Its process is gone. */
   lost(): void {
+    this.until = null;
     this.#settle(null);
   }
 

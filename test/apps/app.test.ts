@@ -43,6 +43,8 @@ class Rig {
       }),
       blueprint: () => ({ backend, readiness: () => Promise.resolve() }),
       renewed() {},
+      emptied: async () => {},
+      removed() {},
       configure() {},
     };
     this.app = new App(fakeConfig(), parts, {
@@ -51,7 +53,12 @@ class Rig {
       events: { decided() {}, stateChanged() {}, onLine: () => () => {} },
       hasRoom: () => true,
       warn() {},
-      life: { start: (_app, pool, size) => pool.resize(size), load: async () => {}, unload: async () => {} },
+      life: {
+        start: (_app, pool, size) => pool.resize(size),
+        settled: (_app, pool) => pool.settled(),
+        load: async () => {},
+        unload: async () => {},
+      },
       changed() {},
     });
   }

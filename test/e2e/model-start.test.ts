@@ -54,9 +54,9 @@ describe.each(['process', 'thread'])('a model in a %s', (isolation) => {
     await box.ok('start', 'supervisor.yaml');
     const models = new Models(box);
     const [late, broken] = await Promise.all([models.ask('hangs', 'x'), models.ask('throws', 'x')]);
-    expect([late.status, codeOf(late)]).toEqual([503, 'SUP_WORKER_BOOT_FAILED']);
+    expect([late.status, codeOf(late)]).toEqual([503, 'SUP_LOAD_FAILED']);
     expect(late.text).toContain('hangs@v1/1 was not ready after 0.5 s (ready.timeout), waiting for load and warmup');
-    expect([broken.status, codeOf(broken)]).toEqual([503, 'SUP_WORKER_BOOT_FAILED']);
+    expect([broken.status, codeOf(broken)]).toEqual([503, 'SUP_LOAD_FAILED']);
     expect(broken.text).toContain('weights.bin is missing');
   });
 

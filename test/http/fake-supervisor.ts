@@ -186,6 +186,7 @@ export function intentsStatus(parts: Partial<ModelStatus> = {}): ModelStatus {
       popularity: 0,
     },
     memory_bytes: null,
+    memory_pending: false,
     gpu_memory_bytes: null,
     inputs: {
       requests: 0,

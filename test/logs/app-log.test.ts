@@ -92,6 +92,22 @@ function clockWithRetry(): { clock: Clock; retry: () => void } {
   };
 }
 
+it('writes nothing without a folder: lines are in memory, and with those who listen', async () => {
+  const rotate = { sizeBytes: 1000, keep: 1, maxAgeMs: DAY_MS };
+  const log = new AppLog({ app: 'web', dir: null, format: 'plain', rotate, onWarning: (text) => warnings.push(text) });
+  const lines: string[] = [];
+  log.follow(({ line }) => lines.push(line), { everyLine: true });
+  const stream = new PassThrough();
+  log.attach('web/1', 'stdout', stream);
+  stream.end('one\ntwo\n');
+  await once(stream, 'close');
+  log.reopen();
+  log.configure({ format: 'json', rotate: { ...rotate, keep: 2 } });
+  expect((await log.tail({ lines: 10, since: null })).map(({ line }) => line)).toEqual(['one', 'two']);
+  expect([lines, log.lostLines, warnings]).toEqual([['one', 'two'], 0, []]);
+  await log.close();
+});
+
 describe('AppLog', () => {
   it('writes what a child prints, the unterminated last line and broken bytes included', async () => {
     const log = create();

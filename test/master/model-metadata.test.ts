@@ -180,6 +180,17 @@ describe('a model that was never loaded', () => {
     await expect.poll(() => alive.size).toBe(0);
   });
 
+  it('is read by a child as soon as its load has failed', async () => {
+    write(declared);
+    const { metadata, entry } = reader();
+    const asked = metadata.of('m', null, { wake: true });
+    await expect.poll(() => woken).toEqual(['v1']);
+    metadata.gaveUp(entry);
+    metadata.gaveUp(entry);
+    expect((await asked).platform).toBe('p');
+    expect(imports()).toBe(1);
+  });
+
   it('is read by a child at once where nothing loads', async () => {
     write(declared);
     wakes = false;

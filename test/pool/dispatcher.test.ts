@@ -494,3 +494,53 @@ describe('routing', () => {
     expect(slow.sent.length).toBe(before + 1);
   });
 });
+
+describe('movement of the queue', () => {
+  it('is known only while something waits for workers that are there', () => {
+    const bench = new Bench();
+    expect(bench.dispatcher.movement()).toBe(null);
+    bench.dispatcher.setAvailability({ kind: 'loading', limitMs: 1000 });
+    void bench.send(['a']);
+    expect(bench.dispatcher.movement()).toBe(null);
+    bench.dispatcher.setAvailability({ kind: 'up' });
+    expect(bench.dispatcher.movement()).toMatchObject({ queued: 1, workers: [] });
+  });
+
+  it('tells how long nothing went or came, what batches take, and who has what', () => {
+    const bench = new Bench({ batching: { maxSize: 1, maxDelayMs: 0, preferred: [] }, timeoutMs: 60_000 });
+    const slot = bench.worker('w/1');
+    for (let i = 0; i < 20; i++) {
+      void bench.send(['x']);
+      bench.advance(10);
+      bench.answer(slot);
+    }
+    void bench.send(['held']);
+    bench.advance(100);
+    void bench.send(['waits']);
+    bench.advance(400);
+    expect(bench.dispatcher.movement()).toEqual({
+      queued: 1,
+      oldestMs: 400,
+      stillMs: 400,
+      p95Ms: 10,
+      workers: [{ worker: 'w/1', hasRoom: false, inFlightMs: 500 }],
+    });
+    bench.answer(slot);
+    expect(bench.dispatcher.movement()).toBe(null);
+  });
+
+  it('gives a worker no more than its limit, whatever its concurrency', () => {
+    const bench = new Bench({ concurrency: 3, batching: { maxSize: 4, maxDelayMs: 0, preferred: [] } });
+    const slot = bench.worker('w/1');
+    bench.dispatcher.limit('w/1', 0);
+    void bench.send(['a', 'b', 'c']);
+    expect(slot.sent).toEqual([]);
+    // On trial: one input, and no second batch beside it.
+    bench.dispatcher.limit('w/1', 1);
+    bench.turn();
+    expect(slot.inputs).toEqual([['a']]);
+    bench.dispatcher.limit('w/1', null);
+    bench.turn();
+    expect(slot.inputs).toEqual([['a'], ['b', 'c']]);
+  });
+});

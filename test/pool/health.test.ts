@@ -120,7 +120,23 @@ describe('a check', () => {
     await pass(1);
     expect(states()).toEqual(['web/1 unhealthy', 'web/2 ready']);
     const [ejection] = rig.decisions.filter((d) => d.action === 'eject');
-    expect(ejection?.reason).toBe('3 health checks in a row failed: no database');
+    expect(ejection?.reason).toBe('its health checks fail: no database');
+  });
+
+  it('may block the loop until its timeout, as a prediction may until its deadline', async () => {
+    service.config.checkTimeoutMs = 60_000;
+    await running(1);
+    await pass(30);
+    for (let i = 0; i < 60; i++) {
+      rig.clock.advance(SECOND);
+      rig.pool.tick(rig.clock.now(), false);
+    }
+    expect(said()).toEqual([]);
+    for (let i = 0; i < 31; i++) {
+      rig.clock.advance(SECOND);
+      rig.pool.tick(rig.clock.now(), false);
+    }
+    expect(said()).toEqual(['web/1 kill']);
   });
 
   it('that failed is not made good by answers, only by a check', async () => {

@@ -17,6 +17,7 @@ export function modelStatus(version: string, parts: Parts<ModelStatus> = {}): Mo
     in_flight: 0,
     idle_seconds: null,
     memory_bytes: null,
+    memory_pending: false,
     gpu_memory_bytes: null,
     ...rest,
     instances: { active: 1, loading: 0, target: 1, min: 1, max: 1, ...instances },

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
+import type { ModelStatus } from '../../src/master/model-status.js';
 import type { WorkerRow } from '../../src/master/supervisor.js';
 import { type Answer, type Box, request, until } from './box.js';
 
@@ -12,6 +13,31 @@ export class Models {
   /** `model` may be `model/version`. */
   ask(model: string, inputs: unknown, more: Record<string, unknown> = {}, signal?: AbortSignal): Promise<Answer> {
     return request(this.box.inference, 'POST', `/predict/${model}`, { inputs, ...more }, {}, signal);
+  }
+
+  async status(name: string, version?: string): Promise<ModelStatus> {
+    const { models } = (await this.box.api('GET', '/autoscaler/stats')).json as { models: ModelStatus[] };
+    const found = models.find((each) => each.name === name && (version === undefined || each.version === version));
+    if (!found) throw new Error(`no model ${name} ${version ?? ''} in the stats`);
+    return found;
+  }
+
+  async all(): Promise<ModelStatus[]> {
+    return ((await this.box.api('GET', '/autoscaler/stats')).json as { models: ModelStatus[] }).models;
+  }
+
+  /** Over HTTP: cheaper than the command. @throws Error unless it was done */
+  async act(verb: string, target: string, body?: unknown): Promise<void> {
+    const answer = await this.tryTo(verb, target, body);
+    if (answer.status !== 200) throw new Error(`${verb} ${target}: ${answer.status} ${answer.text}`);
+  }
+
+  tryTo(verb: string, target: string, body?: unknown): Promise<Answer> {
+    return this.box.api('POST', `/api/apps/${target}/${verb}`, body);
+  }
+
+  async pids(name: string, version?: string): Promise<(number | null)[]> {
+    return (await this.box.row(name, version)).workers.map((worker) => worker.pid);
   }
 
   async inFlight(model: string): Promise<number> {
@@ -53,6 +79,10 @@ export interface Turn {
   input: string;
   turn: number;
   batch: number;
+}
+
+export function versionOf({ json }: Answer): string | undefined {
+  return (json as { version?: string } | undefined)?.version;
 }
 
 export function codeOf({ json }: Answer): string | undefined {

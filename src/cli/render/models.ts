@@ -43,6 +43,7 @@ const BASES = {
   learned: 'learned from its use',
   seasonal: 'learned from its use at this time of day',
   strategy: 'unloading.strategy',
+  ttl: 'models.ttl',
 } as const;
 
 /** Lines of `describe`. */

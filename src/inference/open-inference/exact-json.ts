@@ -4,76 +4,63 @@
  */
 import { randomBytes } from 'node:crypto';
 
-/** Up to 15 digits every whole number is exact. */
-const EXACT_DIGITS = 15;
-/** A whole number of more digits, perhaps inside a string. Cheap, and false for nearly all bodies: digits after a point don't count. */
-const MAY_BE_LONG = /(?:^|[[,:\s])-?\d{16}\d*(?![\d.eE])/;
+/** Up to 15 digits every whole number is exact. One of more that is no key, outside of strings; inside of them it may look so. */
+const LONG_NUMBER = /(^|[[,:\s])(-?[1-9]\d{15,})(?![\d.eE]|\s*:)/;
+const LONG_NUMBERS = new RegExp(LONG_NUMBER, 'g');
 /** Stands before the digits while they pass through JSON.parse as a string; no client can guess it. */
-const MARK = `${randomBytes(12).toString('hex')}:`;
+const MARK = `${randomBytes(9).toString('base64url')}:`;
 
 /** @throws SyntaxError */
 export function parseExactly(text: string): unknown {
-  if (!MAY_BE_LONG.test(text)) return JSON.parse(text);
+  if (!LONG_NUMBER.test(text)) return JSON.parse(text);
   try {
-    return JSON.parse(markLongNumbers(text), (_key, value: unknown) =>
-      typeof value === 'string' && value.startsWith(MARK) ? exact(value.slice(MARK.length)) : value,
-    );
+    return unmark(JSON.parse(markLongNumbers(text)));
   } catch {
     // An error that is about what the client sent.
     return JSON.parse(text);
   }
 }
 
-function exact(digits: string): number | bigint {
-  const number = Number(digits);
-  return Number.isSafeInteger(number) ? number : BigInt(digits);
-}
-
+/** What is between strings is replaced as a whole: number by number takes ten times as long. */
 function markLongNumbers(text: string): string {
   const parts: string[] = [];
   let from = 0;
-  let at = 0;
-  while (at < text.length) {
-    const char = text.charCodeAt(at);
-    if (char === 0x22) at = endOfString(text, at + 1) + 1;
-    else if (startsNumber(char)) {
-      const end = endOfNumber(text, at);
-      const number = text.slice(at, end);
-      if (number.length > EXACT_DIGITS && /^-?[1-9]\d*$/.test(number) && !isKey(text, end)) {
-        parts.push(text.slice(from, at), '"', MARK, number, '"');
-        from = end;
-      }
-      at = end;
-    } else at++;
+  for (let quote = text.indexOf('"'); quote !== -1; quote = text.indexOf('"', from)) {
+    const end = endOfString(text, quote) + 1;
+    parts.push(text.slice(from, quote).replace(LONG_NUMBERS, `$1"${MARK}$2"`), text.slice(quote, end));
+    from = end;
   }
-  parts.push(text.slice(from));
+  parts.push(text.slice(from).replace(LONG_NUMBERS, `$1"${MARK}$2"`));
   return parts.join('');
 }
 
 /** Index of the closing quote. */
-function endOfString(text: string, from: number): number {
-  for (let at = from; at < text.length; at++) {
-    const char = text.charCodeAt(at);
-    if (char === 0x5c) at++;
-    else if (char === 0x22) return at;
+function endOfString(text: string, opening: number): number {
+  for (let quote = text.indexOf('"', opening + 1); quote !== -1; quote = text.indexOf('"', quote + 1)) {
+    let at = quote;
+    while (text.charCodeAt(at - 1) === 0x5c) at--;
+    if ((quote - at) % 2 === 0) return quote;
   }
   return text.length;
 }
 
-/** No JSON, and marked it would be. */
-function isKey(text: string, end: number): boolean {
-  let at = end;
-  while (/\s/.test(text[at] ?? '')) at++;
-  return text[at] === ':';
+/** In place, and not by a reviver of JSON.parse: that takes ten times as long. */
+function unmark(value: unknown): unknown {
+  const visit = <K extends PropertyKey>(container: Record<K, unknown>, key: K): void => {
+    const each = container[key];
+    if (typeof each === 'object' && each !== null) open.push(each);
+    else if (typeof each === 'string' && each.startsWith(MARK)) container[key] = exact(each.slice(MARK.length));
+  };
+  const root: Record<string, unknown> = { value };
+  const open: object[] = [root];
+  for (let container = open.pop(); container; container = open.pop()) {
+    if (Array.isArray(container)) for (let index = 0; index < container.length; index++) visit(container, index);
+    else for (const key in container) visit(container, key as never);
+  }
+  return root.value;
 }
 
-function startsNumber(char: number): boolean {
-  return (char >= 0x30 && char <= 0x39) || char === 0x2d;
-}
-
-function endOfNumber(text: string, from: number): number {
-  let at = from + 1;
-  // Whatever may stand in a number: if it is not one, JSON.parse says so.
-  while (at < text.length && /[\d.eE+-]/.test(text[at] as string)) at++;
-  return at;
+function exact(digits: string): number | bigint {
+  const number = Number(digits);
+  return Number.isSafeInteger(number) ? number : BigInt(digits);
 }

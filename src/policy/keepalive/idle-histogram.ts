@@ -8,16 +8,19 @@ const BINS = Math.ceil((Math.log(LARGEST_MS) - LOG_FIRST) / LOG_RATIO) + 2;
 /** Less than this is forgotten with its bin. */
 const LEAST_WEIGHT = 0.01;
 
-/** A stretch of idle times that were seen: how much weight lies between two edges. */
+/** Idle times that were seen between two edges, and how much weight they have together. */
 export interface Stretch {
   fromMs: number;
   toMs: number;
   weight: number;
 }
 
+/** Of one bin: its number, weight, shortest and longest idle time. */
+export type SavedBin = [bin: number, weight: number, shortestMs: number, longestMs: number];
+
 /**
  * Idle times in log bins. Each bin knows the shortest and the longest that it has seen: what comes at regular times is known to
- * the second with bins that are minutes wide.
+ * the second, though bins are minutes wide.
  */
 export class IdleHistogram {
   readonly #weights = new Float64Array(BINS);
@@ -25,27 +28,37 @@ export class IdleHistogram {
   readonly #longest = new Float64Array(BINS);
   #total = 0;
 
-  /** Of all that was added, decayed. */
+  /** @param saved what toJSON gave */
+  constructor(saved: readonly SavedBin[] = []) {
+    for (const [bin, weight, shortest, longest] of saved) {
+      if (!Number.isInteger(bin) || bin < 0 || bin >= BINS || weight <= 0 || shortest > longest) continue;
+      this.#total += weight - this.#weights[bin]!;
+      this.#weights[bin] = weight;
+      this.#shortest[bin] = shortest;
+      this.#longest[bin] = longest;
+    }
+  }
+
+  /** Weight of all that was added, decayed. */
   get total(): number {
     return this.#total;
   }
 
-  add(idleMs: number, weight = 1): void {
+  add(idleMs: number): void {
     const bin = binOf(idleMs);
-    this.#weights[bin]! += weight;
-    this.#total += weight;
+    this.#weights[bin]! += 1;
+    this.#total += 1;
     if (idleMs < this.#shortest[bin]!) this.#shortest[bin] = idleMs;
     if (idleMs > this.#longest[bin]!) this.#longest[bin] = idleMs;
   }
 
-  /** Per ms, of what the next idle time would have been expected to be. */
+  /** How likely the next idle time was to be this one: probability per ms, never 0. */
   density(idleMs: number): number {
     const bin = binOf(idleMs);
-    const width = bin === 0 ? FIRST_EDGE_MS : FIRST_EDGE_MS * RATIO ** (bin - 1) * (RATIO - 1);
-    return (this.#weights[bin]! + 1 / BINS) / ((this.#total + 1) * width);
+    return (this.#weights[bin]! + 1 / BINS) / ((this.#total + 1) * widthOf(bin));
   }
 
-  /** @param factor of what is left of everything, in [0, 1] */
+  /** @param factor what is left of each weight, in [0, 1] */
   decay(factor: number): void {
     this.#total = 0;
     for (let bin = 0; bin < BINS; bin++) {
@@ -59,8 +72,8 @@ export class IdleHistogram {
   }
 
   /**
-   * What was seen, shortest first. Few samples don't show how far they may stray, so each stretch reaches a little further on both sides, up to its
-   * neighbours: by what the next sample exceeds the range of n by on average, were they even in it.
+   * What was seen, shortest first, without overlaps. Few samples don't show how far they may stray: one alone stands for its whole bin, and n
+   * reach further than their range by as much as the next would widen it on average, though not into their neighbours.
    */
   stretches(): Stretch[] {
     const found: Stretch[] = [];
@@ -69,26 +82,22 @@ export class IdleHistogram {
       if (weight === 0) continue;
       const shortest = this.#shortest[bin]!;
       const longest = this.#longest[bin]!;
-      const margin = (longest - shortest) / Math.max(1, weight) + shortest * STRAY_SHARE;
+      const n = Math.max(1, weight);
+      const marginMs = (longest - shortest + widthOf(bin) / (2 * n)) / n;
       const previous = found.at(-1);
-      const lowest = previous?.toMs ?? 0;
       if (previous && previous.toMs > shortest) previous.toMs = shortest;
-      found.push({ fromMs: Math.max(shortest - margin, previous?.toMs ?? lowest), toMs: longest + margin, weight });
+      found.push({ fromMs: Math.max(shortest - marginMs, previous?.toMs ?? 0), toMs: longest + marginMs, weight });
     }
     return found;
   }
 
-  /** @returns [bin, weight, shortest, longest] of each bin that holds something */
-  toJSON(): number[][] {
-    const bins: number[][] = [];
-    for (let bin = 0; bin < BINS; bin++)
-      if (this.#weights[bin]! > 0)
-        bins.push([
-          bin,
-          Number(this.#weights[bin]!.toPrecision(4)),
-          Math.floor(this.#shortest[bin]!),
-          Math.ceil(this.#longest[bin]!),
-        ]);
+  toJSON(): SavedBin[] {
+    const bins: SavedBin[] = [];
+    for (let bin = 0; bin < BINS; bin++) {
+      if (this.#weights[bin] === 0) continue;
+      const weight = Number(this.#weights[bin]!.toPrecision(4));
+      bins.push([bin, weight, Math.floor(this.#shortest[bin]!), Math.ceil(this.#longest[bin]!)]);
+    }
     return bins;
   }
 
@@ -99,10 +108,11 @@ export class IdleHistogram {
   }
 }
 
-/** Two calls of a timer are never apart by exactly what the last two were. */
-const STRAY_SHARE = 0.002;
-
 function binOf(idleMs: number): number {
   if (idleMs < FIRST_EDGE_MS) return 0;
   return Math.min(BINS - 1, 1 + Math.floor((Math.log(idleMs) - LOG_FIRST) / LOG_RATIO));
+}
+
+function widthOf(bin: number): number {
+  return bin === 0 ? FIRST_EDGE_MS : FIRST_EDGE_MS * RATIO ** (bin - 1) * (RATIO - 1);
 }

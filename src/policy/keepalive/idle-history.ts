@@ -1,138 +1,214 @@
+import { type Clockwork, DAY_MS } from './clockwork.js';
 import { IdleHistogram, type Stretch } from './idle-histogram.js';
+import { DecayedCount } from './popularity.js';
+import { type SavedHistory, savedHistory } from './saved.js';
 import { Season } from './season.js';
+import { withTail } from './tail.js';
 
 export interface IdleHistoryOptions {
-  /** How long popularity looks back, as `models.predictive.window`. */
+  /** `models.predictive.window`: how far popularity looks back. Idle times are remembered for longer. */
   windowMs: number;
 }
 
-const DEFAULTS: IdleHistoryOptions = { windowMs: 86_400_000 };
-const HISTORY_WINDOWS = Number(process.env.HW ?? 7);
-/** So much stays known of a model that is hardly ever called. */
-const LEAST_KEPT = Number(process.env.LK ?? 32);
+/** What is expected after the last call: idle times with their weights, and the weight of the model never being called again. */
+export interface Forecast {
+  stretches: readonly Stretch[];
+  unseen: number;
+  basis: 'learned' | 'seasonal';
+}
+
+const DEFAULTS: IdleHistoryOptions = { windowMs: DAY_MS };
+/** Idle times fade within a week of the default window: a window of one day alone would not know weekends. */
+const REMEMBERED_WINDOWS = 7;
+/** So many are remembered of a model that is hardly ever called, however long ago they were. */
+const LEAST_REMEMBERED = 32;
 const DECAY_EVERY_MS = 3_600_000;
-const GROWTH = Number(process.env.GR ?? 0.05);
-const UNSEEN = 1;
-const SEASON = Number(process.env.SEASON ?? 1);
-const MARGIN = Number(process.env.SM ?? 0);
+/** With so many more samples the forecast is made anew. */
+const GROWTH = 0.05;
+/** Of the model not being called again, in idle times. */
+const UNSEEN = 0.2;
+/** Twenty to one: from then on the time of day is believed to matter. */
+const SEASON_EVIDENCE = Math.log(20);
+/** Shorter idle times are within one half hour for the season. */
+const SHORT_MS = 60_000;
 
-/** What is known of one model's idle times. */
+/** What one model's calls so far tell about the next. All times are wall-clock ms, as they come; a few KB. */
 export class IdleHistory {
-  readonly #options: IdleHistoryOptions;
-  readonly #idle = new IdleHistogram();
-  readonly #seasonal = new IdleHistogram();
-  readonly #season = new Season();
-  #score = 0;
-  #samples = 0;
+  readonly #idle: IdleHistogram;
+  readonly #seasonal: IdleHistogram;
+  readonly #season: Season;
+  readonly #popularity: DecayedCount;
+  readonly #calls: DecayedCount;
+  #clockwork: Clockwork | null = null;
+  /** How much better the next idle time was known in season-time than at the clock, in log-likelihood. */
+  #seasonScore: number;
+  #samples: number;
+  #decayedAt: number;
   #revision = 0;
-  #nextRevision = 1;
-  #nextDecayMs = 0;
-  #decayedMs = 0;
+  #nextRevision = 0;
+  #known: { revision: number; seasonal: boolean; stretches: Stretch[] } | null = null;
 
-  constructor(_saved?: unknown, options: Partial<IdleHistoryOptions> = {}) {
-    this.#options = { ...DEFAULTS, ...options };
+  /** The same as seen from the end of the last call. */
+  #clocked: { of: Stretch[]; idleFromMs: number; stretches: Stretch[] } | null = null;
+
+  /** @param saved what toJSON gave; anything else is as nothing */
+  constructor(saved?: unknown, options: Partial<IdleHistoryOptions> = {}) {
+    const { windowMs } = { ...DEFAULTS, ...options };
+    const known = savedHistory(saved);
+    this.rememberedMs = REMEMBERED_WINDOWS * windowMs;
+    this.#idle = new IdleHistogram(known?.idle);
+    this.#seasonal = new IdleHistogram(known?.seasonal);
+    this.#season = new Season(known?.season ?? undefined);
+    this.#popularity = new DecayedCount(windowMs, known?.popularity);
+    this.#calls = new DecayedCount(this.rememberedMs, known?.calls);
+    this.#seasonScore = known?.season_score ?? 0;
+    this.#samples = known?.samples ?? 0;
+    this.#decayedAt = known?.decayed_at ?? Number.NEGATIVE_INFINITY;
+    if (known) this.#clockwork = this.#season.clockwork(known.calls.at);
   }
 
-  first: number | null = null;
-  uses = 0;
-  perDay(wallMs: number) {
-    return this.uses / Math.max(1, (wallMs - (this.first ?? 0)) / 86400000);
-  }
+  private readonly rememberedMs: number;
+
+  /** A request began. @param idleMs since the end of the last one; null for the first; 0 where that one had not ended */
   used(idleMs: number | null, wallMs: number): void {
-    this.first ??= wallMs;
-    this.uses++;
-    if (wallMs >= this.#nextDecayMs) this.#decay(wallMs);
-    if (SEASON) this.#season.add(wallMs);
+    this.#popularity.add(wallMs);
+    this.#calls.add(wallMs);
+    this.#season.add(wallMs);
+    if (wallMs - this.#decayedAt >= DECAY_EVERY_MS) this.#decay(wallMs);
     if (idleMs === null || idleMs <= 0) return;
-    if (SEASON) {
-      const rate = this.#season.rate(wallMs);
-      const seasonMs =
-        idleMs < 60_000 ? idleMs * rate : this.#season.toSeason(wallMs) - this.#season.toSeason(wallMs - idleMs);
-      if (this.#season.known && idleMs >= 60_000)
-        this.#score += Math.log((this.#seasonal.density(seasonMs) * rate) / this.#idle.density(idleMs));
-      this.#seasonal.add(seasonMs);
-    }
-    this.#idle.add(idleMs);
-    if (++this.#samples >= this.#nextRevision) {
-      this.#season.refresh(wallMs);
-      this.#revision++;
-      this.#nextRevision = this.#samples + Math.max(1, this.#idle.total * GROWTH);
-    }
+    this.#learn(idleMs, wallMs);
+    if (++this.#samples < this.#nextRevision) return;
+    this.#clockwork = this.#season.clockwork(wallMs);
+    this.#revision++;
+    this.#nextRevision = this.#samples + Math.max(1, this.#idle.total * GROWTH);
   }
 
+  /** Idle times seen so far. */
   get samples(): number {
     return this.#samples;
   }
 
+  /** Changes when the forecast does; a seasonal one also changes with the time of day. */
   get revision(): number {
     return this.#revision;
   }
 
+  /** Whether the time of day has told more than idle times alone. */
   get seasonal(): boolean {
-    return this.#season.known && this.#score > MARGIN;
+    return this.#clockwork !== null && this.#seasonScore > SEASON_EVIDENCE;
   }
 
-  stretches(wallMs: number): Stretch[] {
-    if (!this.seasonal) return withTail(this.#idle.stretches(), this.#idle.total);
-    const found = withTail(this.#seasonal.stretches(), this.#seasonal.total);
-    const start = this.#season.toSeason(wallMs);
-    const edges = new Float64Array(2 * found.length);
-    for (const [i, { fromMs, toMs }] of found.entries()) {
-      edges[2 * i] = start + fromMs;
-      edges[2 * i + 1] = start + toMs;
+  /** Calls within the learning window, the older the less. */
+  popularity(wallMs: number): number {
+    return this.#popularity.value(wallMs);
+  }
+
+  /** Of the last weeks. Null before the second call. */
+  callsPerDay(wallMs: number): number | null {
+    const perMs = this.#calls.rate(wallMs);
+    return perMs === null ? null : perMs * DAY_MS;
+  }
+
+  /** The chance of a call within `horizonMs`, when `wallMs` is now and the model has been idle for `idleMs`. */
+  nextUseWithin(horizonMs: number, idleMs: number, wallMs: number): number {
+    // Nothing idle seen yet: it is called all the time, or hardly ever.
+    if (this.#samples === 0) return 1 - Math.exp(-(this.#calls.rate(wallMs) ?? 0) * horizonMs);
+    const { stretches, unseen } = this.forecast(wallMs - idleMs);
+    let within = 0;
+    let left = unseen;
+    for (const stretch of stretches) {
+      const later = shareAfter(stretch, idleMs) * stretch.weight;
+      left += later;
+      within += later - shareAfter(stretch, idleMs + horizonMs) * stretch.weight;
     }
-    this.#season.toWall(edges);
-    return found.map(({ weight }, i) => ({ fromMs: edges[2 * i]! - wallMs, toMs: edges[2 * i + 1]! - wallMs, weight }));
+    return within / left;
   }
 
-  get unseen(): number {
-    return UNSEEN;
+  /** Valid until it is asked for the next. @param idleFromMs when the last call ended */
+  forecast(idleFromMs: number): Forecast {
+    const { seasonal } = this;
+    if (this.#known?.revision !== this.#revision || this.#known.seasonal !== seasonal) {
+      const stretches = withTail((seasonal ? this.#seasonal : this.#idle).stretches());
+      this.#known = { revision: this.#revision, seasonal, stretches };
+    }
+    const { stretches } = this.#known;
+    if (!seasonal) return { stretches, unseen: UNSEEN, basis: 'learned' };
+    if (this.#clocked?.of !== stretches || this.#clocked.idleFromMs !== idleFromMs)
+      this.#clocked = {
+        of: stretches,
+        idleFromMs,
+        stretches: onTheClock(stretches, this.#clockwork!, idleFromMs, this.#clocked?.stretches ?? []),
+      };
+    return { stretches: this.#clocked.stretches, unseen: UNSEEN, basis: 'seasonal' };
   }
 
-  toJSON(): unknown {
-    return null;
+  toJSON(): SavedHistory {
+    return {
+      version: 1,
+      samples: this.#samples,
+      decayed_at: Number.isFinite(this.#decayedAt) ? this.#decayedAt : 0,
+      popularity: this.#popularity.toJSON(),
+      calls: this.#calls.toJSON(),
+      idle: this.#idle.toJSON(),
+      seasonal: this.#seasonal.toJSON(),
+      season_score: Number(this.#seasonScore.toPrecision(4)),
+      season: this.#season.toJSON(),
+    };
   }
-  nextUseWithin(_h: number, idleMs: number, _w: number): number {
-    return 1 / (1 + idleMs / 60000);
+
+  #learn(idleMs: number, wallMs: number): void {
+    const clockwork = this.#clockwork;
+    if (clockwork === null) this.#seasonal.add(idleMs);
+    else if (idleMs < SHORT_MS) this.#seasonal.add(idleMs * clockwork.rate(wallMs));
+    else {
+      const seasonMs = clockwork.at(wallMs) - clockwork.at(wallMs - idleMs);
+      const likelihood = this.#seasonal.density(seasonMs) * clockwork.rate(wallMs);
+      this.#seasonScore += Math.log(likelihood / this.#idle.density(idleMs));
+      this.#seasonal.add(seasonMs);
+    }
+    this.#idle.add(idleMs);
   }
 
   #decay(wallMs: number): void {
-    const elapsed = this.#decayedMs === 0 ? 0 : Math.max(0, wallMs - this.#decayedMs);
-    this.#decayedMs = wallMs;
-    this.#nextDecayMs = wallMs + DECAY_EVERY_MS;
+    const elapsedMs = Number.isFinite(this.#decayedAt) ? wallMs - this.#decayedAt : 0;
+    this.#decayedAt = wallMs;
     const { total } = this.#idle;
-    const factor = Math.exp(-elapsed / (HISTORY_WINDOWS * this.#options.windowMs));
-    if (total > LEAST_KEPT) {
-      const f = Math.max(factor, LEAST_KEPT / total);
-      this.#idle.decay(f);
-      this.#seasonal.decay(f);
-      this.#season.decay(f);
-      this.#score *= f;
-    }
+    if (total <= LEAST_REMEMBERED) return;
+    const factor = Math.max(Math.exp(-elapsedMs / this.rememberedMs), LEAST_REMEMBERED / total);
+    this.#idle.decay(factor);
+    this.#seasonal.decay(factor);
+    this.#season.decay(factor);
+    this.#seasonScore *= factor;
   }
 }
 
-function withTail(seen: Stretch[], n: number): Stretch[] {
-  const k0 = Math.max(n * 0.1, Math.min(n / 2, 10));
-  let k = 0;
-  let sum = 0;
-  let i = seen.length - 1;
-  for (; i >= 0 && k < k0; i--) {
-    const s = seen[i]!;
-    k += s.weight;
-    sum += (s.weight * (s.fromMs + s.toMs)) / 2;
+/** How much of a stretch lies after a moment. */
+function shareAfter({ fromMs, toMs }: Stretch, ms: number): number {
+  if (ms <= fromMs) return 1;
+  return ms >= toMs ? 0 : (toMs - ms) / (toMs - fromMs);
+}
+
+/** @param into what is in it is overwritten: this is called often, and would leave much behind */
+function onTheClock(
+  stretches: readonly Stretch[],
+  clockwork: Clockwork,
+  idleFromMs: number,
+  into: Stretch[],
+): Stretch[] {
+  const begin = clockwork.at(idleFromMs);
+  const edges = new Float64Array(2 * stretches.length);
+  for (let i = 0; i < stretches.length; i++) {
+    edges[2 * i] = begin + stretches[i]!.fromMs;
+    edges[2 * i + 1] = begin + stretches[i]!.toMs;
   }
-  const u = i >= 0 ? seen[i]!.toMs : 0;
-  const e = Math.max(1, sum - k * u);
-  let from = seen.at(-1)?.toMs ?? 0;
-  const b = from;
-  let left = 1;
-  for (const f of [0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20]) {
-    const to = b + (f * e) / k;
-    const s = (1 + (to - b) / e) ** -k;
-    seen.push({ fromMs: from, toMs: to, weight: left - s });
-    from = to;
-    left = s;
+  clockwork.toWall(edges);
+  into.length = Math.min(into.length, stretches.length);
+  for (let i = 0; i < stretches.length; i++) {
+    into[i] ??= { fromMs: 0, toMs: 0, weight: 0 };
+    const stretch = into[i]!;
+    stretch.fromMs = edges[2 * i]! - idleFromMs;
+    stretch.toMs = edges[2 * i + 1]! - idleFromMs;
+    stretch.weight = stretches[i]!.weight;
   }
-  return seen;
+  return into;
 }

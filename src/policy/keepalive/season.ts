@@ -1,56 +1,66 @@
-const DAY_MS = 86_400_000;
-const WEEK_DAYS = 7;
-const WEEK_MS = WEEK_DAYS * DAY_MS;
-const SLOT_MS = 1_800_000;
-const SLOTS_A_DAY = DAY_MS / SLOT_MS;
-const SLOTS_A_WEEK = WEEK_MS / SLOT_MS;
-/** 1970 began on a Thursday. */
-const MONDAY_MS = 4 * DAY_MS;
+import { Clockwork, DAY_MS, dayOf, SLOTS_A_DAY, WEEK_DAYS, WEEK_MS } from './clockwork.js';
+
 /** Waves a day: the first is day and night, the third morning, noon and evening. */
-const WAVES = Number(process.env.WAVES ?? 3);
-/** Of a wave's square: by chance alone it is as large as 1 ÷ n, so one less than twice that is taken for none. */
-const CHANCE = Number(process.env.CHANCE ?? 2);
+const WAVES = 3;
+/** By chance alone a wave's square is 1 ÷ n on average: so much is taken off. */
+const CHANCE = 1;
 /** A call within ten minutes of another says nothing new about the time of day. */
 const PRESENCE_MS = 600_000;
 const PERIODS = 2;
-/** So many calls of an average day are believed before the first of that day. */
-const DAY_PRIOR = Number(process.env.DAYPRIOR ?? 10);
-/** However quiet the hour: never is never said. */
-const LEAST_RATE = 0.05;
+/** A day of the week differs from the others once more than so many calls say so. */
+const DAY_PRIOR = 10;
 
-interface Table {
-  /** Season-time of the beginning of each slot of a week, and of its end. */
-  cumulated: Float64Array;
+/** Plain data: the state of a Season. */
+export interface SavedSeason {
+  first: number;
+  last: number;
+  present: number;
+  waves: number[];
+  watched_ms: number;
+  watched: number[];
+  days: number[];
+  days_watched_ms: number[];
 }
 
 /**
- * How much more often than usual a model is called at a time of day, and once there are two weeks on a day of the week. Found by waves
- * (Fourier), so that few calls are enough; each is shrunk by what chance alone would show.
- *
- * Season-time runs fast where calls are frequent and slowly where they are rare, as fast as the clock on average. Measured in it,
- * idle times no longer depend on when they begin.
+ * How much more often than usual a model is called at a time of day and, once there are two weeks, on a day of the week. Found as waves
+ * (Fourier), for which few calls are enough, each shrunk by what chance alone would show. What was not watched yet doesn't count as quiet.
  */
 export class Season {
   #firstMs: number | null = null;
   #lastMs = 0;
-  #lastPresentMs = Number.NEGATIVE_INFINITY;
-  /** Calls, decayed, and how they lie on the clock: cos and sin of each wave. */
+  /** Calls, decayed, and where they lie on the clock: cos and sin of each wave. */
   #present = 0;
   readonly #waves = new Float64Array(2 * WAVES);
-  /** Time that was watched, decayed, and how it lies on the clock. */
+  /** Time that was watched, decayed, and where it lies on the clock. */
   #watchedMs = 0;
   readonly #watched = new Float64Array(2 * WAVES);
   readonly #days = new Float64Array(WEEK_DAYS);
   readonly #daysWatchedMs = new Float64Array(WEEK_DAYS);
-  #table: Table | null = null;
+
+  constructor(saved?: SavedSeason) {
+    if (saved === undefined) return;
+    this.#firstMs = saved.first;
+    this.#lastMs = saved.last;
+    this.#present = saved.present;
+    this.#watchedMs = saved.watched_ms;
+    for (const [list, values] of [
+      [this.#waves, saved.waves],
+      [this.#watched, saved.watched],
+      [this.#days, saved.days],
+      [this.#daysWatchedMs, saved.days_watched_ms],
+    ] as const)
+      if (values.length === list.length) list.set(values);
+  }
 
   /** A call. */
   add(wallMs: number): void {
-    this.#firstMs ??= wallMs;
-    if (wallMs - this.#lastPresentMs < PRESENCE_MS) return;
-    if (this.#lastPresentMs > 0) this.#watch(this.#lastMs, wallMs);
+    const sinceMs = wallMs - this.#lastMs;
+    if (this.#firstMs !== null && sinceMs >= 0 && sinceMs < PRESENCE_MS) return;
+    // The clock may have been set back: then this is where it goes on.
+    if (this.#firstMs !== null && sinceMs > 0) this.#watch(this.#lastMs, wallMs);
+    this.#firstMs = Math.min(this.#firstMs ?? wallMs, wallMs);
     this.#lastMs = wallMs;
-    this.#lastPresentMs = wallMs;
     this.#present++;
     this.#days[dayOf(wallMs)]!++;
     const angle = (2 * Math.PI * (wallMs % DAY_MS)) / DAY_MS;
@@ -67,66 +77,30 @@ export class Season {
       for (let i = 0; i < list.length; i++) list[i]! *= factor;
   }
 
-  /** Learns anew what the day looks like. Until it is called, nothing changes. */
-  refresh(wallMs: number): void {
-    if (this.#firstMs === null || wallMs - this.#firstMs < PERIODS * DAY_MS || this.#present < 2) {
-      this.#table = null;
-      return;
-    }
-    const daily = this.#daily();
-    const weekly = wallMs - this.#firstMs < PERIODS * WEEK_MS ? null : this.#weekly();
-    const cumulated = new Float64Array(SLOTS_A_WEEK + 1);
-    for (let slot = 0; slot < SLOTS_A_WEEK; slot++) {
-      const ofDay = weekly?.[Math.floor(slot / SLOTS_A_DAY)] ?? 1;
-      cumulated[slot + 1] = cumulated[slot]! + Math.max(LEAST_RATE, daily[slot % SLOTS_A_DAY]! * ofDay);
-    }
-    const scale = WEEK_MS / cumulated[SLOTS_A_WEEK]!;
-    for (let slot = 0; slot <= SLOTS_A_WEEK; slot++) cumulated[slot]! *= scale;
-    this.#table = { cumulated };
+  /** What the usual week looks like. Null while less than two days are known. */
+  clockwork(wallMs: number): Clockwork | null {
+    const knownMs = this.#firstMs === null ? 0 : wallMs - this.#firstMs;
+    if (knownMs < PERIODS * DAY_MS || this.#watchedMs <= 0 || this.#present < 2) return null;
+    const weekly = knownMs < PERIODS * WEEK_MS ? new Float64Array(WEEK_DAYS).fill(1) : this.#weekly();
+    return new Clockwork(this.#daily(), weekly);
   }
 
-  get known(): boolean {
-    return this.#table !== null;
-  }
-
-  /** Of the time at the clock. */
-  toSeason(wallMs: number): number {
-    if (this.#table === null) return wallMs;
-    const { cumulated } = this.#table;
-    const inWeek = (wallMs - MONDAY_MS) % WEEK_MS;
-    const slot = Math.floor(inWeek / SLOT_MS);
-    const within = inWeek / SLOT_MS - slot;
-    return wallMs - inWeek + cumulated[slot]! + within * (cumulated[slot + 1]! - cumulated[slot]!);
-  }
-
-  /** How fast season-time runs. */
-  rate(wallMs: number): number {
-    if (this.#table === null) return 1;
-    const slot = Math.floor(((wallMs - MONDAY_MS) % WEEK_MS) / SLOT_MS);
-    return (this.#table.cumulated[slot + 1]! - this.#table.cumulated[slot]!) / SLOT_MS;
-  }
-
-  /** @param seasonMs ascending, is overwritten with the times at the clock */
-  toWall(seasonMs: Float64Array): void {
-    if (this.#table === null) return;
-    const { cumulated } = this.#table;
-    let slot = 0;
-    let week = Number.NEGATIVE_INFINITY;
-    for (let i = 0; i < seasonMs.length; i++) {
-      const at = seasonMs[i]!;
-      const ofWeek = at - ((at - MONDAY_MS) % WEEK_MS);
-      if (ofWeek !== week) {
-        week = ofWeek;
-        slot = 0;
-      }
-      while (slot < SLOTS_A_WEEK - 1 && cumulated[slot + 1]! <= at - week) slot++;
-      const within = (at - week - cumulated[slot]!) / (cumulated[slot + 1]! - cumulated[slot]!);
-      seasonMs[i] = week + (slot + within) * SLOT_MS;
-    }
+  toJSON(): SavedSeason | null {
+    if (this.#firstMs === null) return null;
+    const short = (list: Float64Array) => Array.from(list, (value) => Number(value.toPrecision(6)));
+    return {
+      first: this.#firstMs,
+      last: this.#lastMs,
+      present: Number(this.#present.toPrecision(6)),
+      waves: short(this.#waves),
+      watched_ms: Math.round(this.#watchedMs),
+      watched: short(this.#watched),
+      days: short(this.#days),
+      days_watched_ms: short(this.#daysWatchedMs),
+    };
   }
 
   #watch(fromMs: number, untilMs: number): void {
-    if (untilMs <= fromMs) return;
     this.#watchedMs += untilMs - fromMs;
     for (let wave = 0; wave < WAVES; wave++) {
       const speed = (2 * Math.PI * (wave + 1)) / DAY_MS;
@@ -136,7 +110,7 @@ export class Season {
       this.#watched[2 * wave + 1]! += (Math.cos(from) - Math.cos(until)) / speed;
     }
     for (let at = fromMs; at < untilMs; ) {
-      const end = Math.min(untilMs, at - (at % DAY_MS) + DAY_MS);
+      const end = Math.min(untilMs, (Math.floor(at / DAY_MS) + 1) * DAY_MS);
       this.#daysWatchedMs[dayOf(at)]! += end - at;
       at = end;
     }
@@ -147,8 +121,8 @@ export class Season {
     for (let wave = 0; wave < WAVES; wave++) {
       const cos = this.#waves[2 * wave]! / this.#present - this.#watched[2 * wave]! / this.#watchedMs;
       const sin = this.#waves[2 * wave + 1]! / this.#present - this.#watched[2 * wave + 1]! / this.#watchedMs;
-      const square = cos * cos + sin * sin;
-      const trust = Math.max(0, 1 - CHANCE / (this.#present * square));
+      const trust = Math.max(0, 1 - CHANCE / (this.#present * (cos * cos + sin * sin)));
+      if (trust === 0) continue;
       for (let slot = 0; slot < SLOTS_A_DAY; slot++) {
         const angle = (2 * Math.PI * (wave + 1) * (slot + 0.5)) / SLOTS_A_DAY;
         daily[slot]! += 2 * trust * (cos * Math.cos(angle) + sin * Math.sin(angle));
@@ -161,8 +135,4 @@ export class Season {
     const perMs = this.#present / this.#watchedMs;
     return this.#days.map((calls, day) => (calls + DAY_PRIOR) / (this.#daysWatchedMs[day]! * perMs + DAY_PRIOR));
   }
-}
-
-function dayOf(wallMs: number): number {
-  return Math.floor(((wallMs - MONDAY_MS) % WEEK_MS) / DAY_MS);
 }

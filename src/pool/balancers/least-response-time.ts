@@ -1,7 +1,7 @@
 import type { Balancer, Candidate, Situation } from './balancer.js';
 
-/** A worker is worth waiting for when it is at least so much faster: less is noise. */
-const CLEARLY_FASTER = 1.5;
+/** A worker is worth waiting for when it is at least so much faster: less is noise, or gains less than a mistake costs. */
+const CLEARLY_FASTER = 2;
 
 /**
  * The worker that is expected to answer first: its pace × (inputs in flight + 1). Where only a slow one has room, work rather waits for
@@ -59,7 +59,8 @@ export class LeastResponseTime implements Balancer {
     const one = cost.of(1);
     const perInput = cost.perInput();
     if (one === null || perInput === null) return null;
-    const pace = slow.pace.at(now);
+    // Slow lately and on the whole: one late answer is no reason to leave it idle.
+    const pace = Math.min(slow.pace.at(now), slow.pace.mean ?? 1);
     let speed = 0;
     let inFlight = 0;
     for (const worker of workers) {

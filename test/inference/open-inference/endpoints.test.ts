@@ -28,7 +28,9 @@ describe('server metadata', () => {
 
 describe('health', () => {
   it('is live, and ready while every model that should be loaded is', async () => {
-    const { client } = await serve(models({}, { name: 'sleeper', state: 'unloaded', instances: idle }));
+    const { client } = await serve(
+      models({}, { name: 'sleeper', state: 'unloaded', instances: idle }, { name: 'left out', state: 'stopped' }),
+    );
     expect((await client.get('/v2/health/live')).json).toEqual({ live: true });
     expect(await client.get('/v2/health/ready')).toMatchObject({ status: 200, json: { ready: true } });
     expect((await client.send('HEAD', '/v2/health/ready')).status).toBe(200);

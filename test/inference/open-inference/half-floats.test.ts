@@ -24,6 +24,14 @@ describe.each(formats)('$name', ({ of, value, infinity, max }) => {
     expect(value(of(Number.NaN))).toBeNaN();
   });
 
+  it('takes the even one of two that are equally near', () => {
+    const one = of(1);
+    const step = value(one + 1) - 1;
+    expect([0.5, 1.5, 2.5].map((steps) => of(1 + steps * step) - one)).toEqual([0, 2, 2]);
+    const least = value(1);
+    expect([0.5, 1.5, 2.5].map((steps) => of(steps * least))).toEqual([0, 2, 2]);
+  });
+
   it('takes the nearest one, and of two equally near ones the even one', () => {
     fc.assert(
       fc.property(

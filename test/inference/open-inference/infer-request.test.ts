@@ -33,6 +33,7 @@ describe('the request', () => {
     ['a null', { inputs: [x({ data: [1, null] })] }, /null as element 1/],
     ['data twice', { inputs: [x({ parameters: { binary_data_size: 8 } })] }, /both data and binary_data_size/],
     ['a name that is none', { inputs: [x({ name: 5 })] }, /'inputs\[0\]\.name' must be a text/],
+    ['a name that no object may have', { inputs: [x({ name: '__proto__' })] }, /'inputs\[0\]\.name' must be a name/],
     ['an id that is none', { id: 5, inputs: [x()] }, /'id' must be a text/],
     ['a priority that is none', { parameters: { priority: -1 }, inputs: [x()] }, /'priority' must be/],
     ['a timeout that is none', { parameters: { timeout: 0.5 }, inputs: [x()] }, /'timeout' must be/],

@@ -1,5 +1,7 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ModelMetadata } from '../../../src/master/supervisor.js';
+import { modelMetadata } from '../../http/fake-supervisor.js';
 import type { InputTensor } from './client.js';
 import { misfits } from './spec-fields.js';
 import { model, serve, tensor, text } from './support.js';
@@ -160,5 +162,43 @@ describe('rows', () => {
     expect([none.status, none.json.error]).toEqual([500, expect.stringMatching(/declares no outputs/)]);
     const flat = await client.infer({ model: 'flat', inputs: [text(['a'])] });
     expect([flat.status, flat.json.error]).toEqual([500, expect.stringMatching(/2 open dimensions: nest it/)]);
+  });
+
+  it('never breaks over an answer, whatever it is', async () => {
+    let answer: unknown;
+    let declared = {};
+    const { client } = await serve({
+      ...model({}, () => [answer]),
+      modelMetadata: async (name) => modelMetadata({ name, ...declared }),
+    });
+    const shapes = fc.constantFrom([-1], [-1, 2], [-1, -1, -1], [2]);
+    const declarations = fc.record({
+      rows: fc.boolean(),
+      outputs: fc.array(
+        fc.record({
+          name: fc.constantFrom('a', 'b'),
+          datatype: fc.constantFrom('FP32', 'INT64', 'BYTES', 'BOOL'),
+          shape: shapes,
+        }),
+        { maxLength: 2 },
+      ),
+    });
+    const value = fc.oneof(
+      fc.anything({ withTypedArray: true, withBigInt: true, withDate: true, withMap: true }),
+      fc.constantFrom([1, 2], 'x', 1n),
+    );
+    const tensors = fc.record(
+      { a: fc.oneof(value, fc.record({ shape: shapes, data: value, datatype: value })), b: value },
+      { requiredKeys: [] },
+    );
+    await fc.assert(
+      fc.asyncProperty(declarations, fc.oneof(value, tensors), async (metadata, given) => {
+        [declared, answer] = [metadata, given];
+        const { status, json } = await client.infer({ model: 'm', inputs: [text(['a'])] });
+        expect([200, 400, 500]).toContain(status);
+        if (status === 500) expect(json.error).toMatch(/^m@v1 /);
+      }),
+      { numRuns: 400 },
+    );
   });
 });

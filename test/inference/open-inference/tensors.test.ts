@@ -112,6 +112,25 @@ describe('whole tensors', () => {
     expect(rounded.outputs[0]?.data).toEqual([datatype === 'FP16' ? 0.0999755859375 : 0.10009765625, 1, -2.5]);
   });
 
+  it('takes no whole number that may have lost digits', async () => {
+    const { client } = await serve(
+      model(undeclared, () => [{ x: { datatype: 'INT64', shape: [1], data: [2 ** 60] } }]),
+    );
+    const send = (number: string) =>
+      client.send(
+        'POST',
+        '/v2/models/m/infer',
+        Buffer.from(`{"inputs":[{"name":"x","datatype":"UINT64","shape":[1],"data":[${number}]}]}`),
+      );
+    const refused = await send('1e18');
+    expect([refused.status, refused.json.error]).toEqual([
+      400,
+      expect.stringMatching(/UINT64 is a whole number from 0/),
+    ]);
+    const answered = await send('9007199254740993');
+    expect([answered.status, answered.json.error]).toEqual([500, expect.stringMatching(/has 1152921504606847000 as/)]);
+  });
+
   it('gives elements that are not UTF-8 as their bytes', async () => {
     let seen: unknown;
     const { client } = await serve(
