@@ -167,6 +167,7 @@ const action = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('cancel'), n: fc.nat(20), m: fc.constant(0) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('drain'), n: fc.nat(9), m: fc.constant(0) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('late'), n: fc.nat(20), m: fc.constant(0) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('rush'), n: fc.nat(9), m: fc.nat(2) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('load'), n: fc.nat(1), m: fc.constant(0) }) },
 );
 
@@ -182,6 +183,15 @@ const ACTS: Record<string, (world: World, n: number, m: number) => unknown> = {
     if (slot) world.answer(slot, m);
   },
   turn: (world) => world.bench.turn(),
+  /** More than is answered, for long enough to count as overload. */
+  rush: (world, n, m) => {
+    for (let step = 0; step < 24; step++) {
+      world.submit(5, m, 100 + 150 * m);
+      world.bench.advance(15);
+      const slot = nth(world.live(), n);
+      if (slot && step % 2 === 0) world.answer(slot, 0);
+    }
+  },
   add: (world, n) => world.add(DOMAINS[n] as string),
   advance: (world, n) => {
     world.bench.clock.advance(n);
