@@ -3,7 +3,7 @@ import type { ParsedModel } from './app-schema.js';
 import { didYouMean, nearest } from './nearest.js';
 import type { Report } from './report.js';
 import type { ModelVersion, VersionPolicy } from './types.js';
-import { servedVersions, versionWeights } from './versions.js';
+import { servedVersions, usualVersion, versionWeights } from './versions.js';
 
 type Path = readonly string[];
 
@@ -26,7 +26,7 @@ export function resolveServing(
   const served = servedVersions(versions, versionPolicy);
   if (wanted !== undefined && names.includes(wanted) && !served.some(({ version }) => version === wanted))
     report.problem(defaultPath, 'is not served: `version_policy` leaves it out');
-  const defaultVersion = wanted ?? served.at(-1)?.version ?? names.at(-1)!;
+  const defaultVersion = wanted ?? usualVersion(served) ?? names.at(-1)!;
   checkWeights([...at, 'versions'], served, defaultVersion, report);
   return { defaultVersion, versionPolicy };
 }

@@ -25,7 +25,7 @@ export const weight = field
 export const defaultVersion = z
   .string()
   .optional()
-  .describe('The version that answers requests naming none. Default: the last one');
+  .describe('The version that answers requests naming none. Default: the last one without a weight, else the heaviest');
 
 export const versionPolicy = z
   .union([

@@ -37,3 +37,14 @@ export function versionWeights({
   }
   return weights;
 }
+
+/**
+ * Which one is the default where nobody says so: the last one, which is where a new version is usually added. One with a weight is on
+ * trial beside those without: then it is the last of them, or the heaviest where each has a weight.
+ */
+export function usualVersion(versions: readonly ModelVersion[]): string | null {
+  const open = versions.filter(({ weight }) => weight === null);
+  if (open.length > 0) return open.at(-1)!.version;
+  const byWeight = versions.toSorted((a, b) => (a.weight as number) - (b.weight as number));
+  return byWeight.at(-1)?.version ?? null;
+}

@@ -14,5 +14,11 @@ export function reportOrCause(report: ActReport): ActReport {
   const [only, ...others] = report.results;
   if (report.ok || !only?.error || others.length > 0 || !isErrorCode(only.error.code)) return reportOrThrow(report);
   const { code, message, log_tail } = only.error;
-  throw new SupError(code, message, { app: only.app, log_tail });
+  throw new SupError(code, message, { app: only.app, ...(log_tail.length > 0 && { log_tail }) });
+}
+
+/** For acts that a model's state may not allow: that is a 409, or a 400, of its own. What was tried and failed keeps its report. */
+export function reportOrRefusal(report: ActReport): ActReport {
+  const code = report.results.length === 1 ? report.results[0]?.error?.code : undefined;
+  return code === 'SUP_CONFLICT' || code === 'SUP_BAD_REQUEST' ? reportOrCause(report) : reportOrThrow(report);
 }

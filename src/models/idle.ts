@@ -27,6 +27,7 @@ const UNKNOWN_MIB = 100;
 const UNKNOWN_LOAD_SECONDS = 1;
 /** A window is found anew when more was learned, when memory has another price, and when the idle time began elsewhere: the time of day counts. */
 const SAME_MS = 1000;
+const LEAST_STAY_MS = 60_000;
 const MIB = 1024 ** 2;
 
 interface Found {
@@ -86,6 +87,10 @@ export class Idle {
     };
     const decision = decideKeepalive(facts);
     if (models.predictive.enabled && models.predictive.forecastOnly) this.#foretell(model, { ...facts, window });
+    // By what is only foreseen, nobody goes who has only just come: it would not have been worth its load.
+    const isFresh = model.loadedAt !== null && now - model.loadedAt < Math.min(LEAST_STAY_MS, this.#strategyMs());
+    const foreseen = decision.numbers.clock === 'learned' || decision.numbers.clock === 'seasonal';
+    if (decision.action === 'unload' && isFresh && foreseen) return;
     if (decision.action === 'unload' && unloading.enabled) deps.unload(model, decision.reason, decision.numbers);
     else if (decision.action === 'load') deps.load(model);
   }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ModelVersion } from '../../src/config/types.js';
-import { servedVersions, versionWeights } from '../../src/config/versions.js';
+import { servedVersions, usualVersion, versionWeights } from '../../src/config/versions.js';
 
 function named(version: string, weight: number | null = null): ModelVersion {
   return { version, module: `/models/${version}.mjs`, options: {}, weight };
@@ -81,5 +81,15 @@ describe('versionWeights', () => {
         return true;
       }),
     );
+  });
+});
+
+describe('usualVersion', () => {
+  it('is the last one, or with weights the last one without, or the heaviest', () => {
+    expect(usualVersion([named('v1'), named('v2')])).toBe('v2');
+    expect(usualVersion([named('v1'), named('v2', 10)])).toBe('v1');
+    expect(usualVersion([named('v1', 60), named('v2', 40)])).toBe('v1');
+    expect(usualVersion([named('v1', 5), named('v2', 5)])).toBe('v2');
+    expect(usualVersion([])).toBeNull();
   });
 });

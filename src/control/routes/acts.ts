@@ -2,9 +2,12 @@
 import type { FastifyInstance } from 'fastify';
 import { badRequest, objectBody, queryOf } from '../../http/fields.js';
 import type { Supervisor, Verb } from '../../master/supervisor.js';
-import { reportOrThrow } from '../act-report.js';
+import { reportOrRefusal, reportOrThrow } from '../act-report.js';
 
 const VERBS: readonly Verb[] = ['start', 'stop', 'restart', 'reload', 'recycle', 'delete', 'load', 'unload'];
+
+/** Which state a model is in decides whether these can be done at all. */
+const MODEL_VERBS: ReadonlySet<Verb> = new Set(['load', 'unload']);
 
 type ToTarget = { Params: { target: string } };
 
@@ -12,7 +15,8 @@ export function actRoutes(app: FastifyInstance, supervisor: Supervisor): void {
   for (const verb of VERBS)
     app.post<ToTarget>(`/api/apps/:target/${verb}`, async ({ params, body }) => {
       objectBody(body, []);
-      return reportOrThrow(await supervisor.act(verb, params.target));
+      const report = await supervisor.act(verb, params.target);
+      return MODEL_VERBS.has(verb) ? reportOrRefusal(report) : reportOrThrow(report);
     });
 
   app.post<ToTarget>('/api/apps/:target/scale', async ({ params, body, query }) => {

@@ -18,6 +18,7 @@ const EXTENSIONS = [
   'schedule_policy',
   'statistics',
 ];
+const AS_MEANT: ReadonlySet<ModelStatus['state']> = new Set(['ready', 'stopped', 'unloaded']);
 const PROBE = ['GET', 'HEAD'];
 
 export interface OpenInferenceOptions {
@@ -50,10 +51,8 @@ function healthRoutes(app: FastifyInstance, supervisor: Supervisor): void {
     method: PROBE,
     url: '/v2/health/ready',
     handler: async (_request, reply) => {
-      // What may be idle is loaded by its next request; what is stopped is meant to be.
-      const ready = supervisor
-        .models()
-        .every(({ state, instances }) => state === 'ready' || state === 'stopped' || instances.min === 0);
+      // What is unloaded is loaded by its next request; what is stopped is meant to be.
+      const ready = supervisor.models().every(({ state, instances }) => AS_MEANT.has(state) || instances.min === 0);
       if (!ready) notReady(reply);
       return { live: true, ready };
     },
