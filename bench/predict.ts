@@ -127,7 +127,7 @@ function findings(measured: readonly Measurement[], names: readonly Name[]): Fin
     // Whole ms say nothing about a tenth of one.
     const [mine, theirs] = loadTool === 'wrk' ? [at(ours, 1).p50Ms, at(peer, 1).p50Ms] : [null, null];
     return [
-      atLeast(`32 clients: ${ours} / ${peer}`, rates, 2, 'x'),
+      atLeast(`32 clients: ${ours} / ${peer}`, rates, 2.3, 'x'),
       atMost(
         `1 client: p50 of ${ours} above ${peer}`,
         mine === null || theirs === null ? null : mine - theirs,

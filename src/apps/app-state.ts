@@ -5,10 +5,10 @@ import type { Pool } from '../pool/pool.js';
 export function poolState(pool: Pool): { state: AppState; reason: string | null } {
   if (pool.phase === 'stopping') return { state: 'stopping', reason: 'its workers drain' };
   if (pool.phase === 'stopped') return { state: 'stopped', reason: null };
-  if (pool.desired === 0)
-    return pool.waitingFor === null
-      ? { state: 'idle', reason: null }
-      : { state: 'starting', reason: `waiting for ${pool.waitingFor}` };
+  if (pool.desired === 0) {
+    if (pool.waitingFor !== null) return { state: 'starting', reason: `waiting for ${pool.waitingFor}` };
+    return pool.loadFailure === null ? { state: 'idle', reason: null } : { state: 'failed', reason: pool.loadFailure };
+  }
   const active = pool.active();
   const ready = pool.readyCount();
   const troubled =

@@ -10,7 +10,7 @@ import type {
 } from './types.js';
 
 /**
- * `versions`: new workers for those versions that changed; others come and go, and the rest stays as it is. `generation`: new workers
+ * `versions`: new workers for those versions whose code changed; others come and go, weights change, and the rest stays as it is. `generation`: new workers
  * for all, one after the other. `new-pool`: a whole new pool beside the old one, then a switch.
  */
 export type AppChange = 'same' | 'in-place' | 'versions' | 'generation' | 'new-pool';
@@ -42,8 +42,8 @@ const COMMON: Effects<CommonAppConfig> = {
 const MODEL: Effects<ModelAppConfig> = {
   ...COMMON,
   versions: 'versions',
-  defaultVersion: 'in-place',
-  versionPolicy: 'in-place',
+  defaultVersion: 'versions',
+  versionPolicy: 'versions',
   routing: 'in-place',
   isolation: 'new-pool',
   concurrency: 'in-place',
@@ -73,7 +73,6 @@ export function diffApp(before: AppConfig, after: AppConfig): AppChange {
   const changes = Object.entries(after).map(([key, value]): AppChange => {
     const effect = effects.get(key) ?? 'same';
     if (isDeepStrictEqual(old.get(key), value)) return 'same';
-    if (key === 'versions' && runsTheSame(before, after)) return 'in-place';
     return isBuiltIn(key, before, after) ? 'generation' : effect;
   });
   return changes.reduce(
@@ -107,17 +106,6 @@ export function changedVersions(before: AppConfig, after: AppConfig): Set<string
     return former !== undefined && !isDeepStrictEqual(codeOf(former), codeOf(next));
   });
   return new Set(changed.map(({ version }) => version));
-}
-
-/** The same versions in another order, or with other weights: no worker runs other code for that. */
-function runsTheSame(before: AppConfig, after: AppConfig): boolean {
-  if (before.kind !== 'model' || after.kind !== 'model') return false;
-  const [old, next] = [byName(before.versions), byName(after.versions)];
-  return (
-    old.size === next.size &&
-    [...next.keys()].every((version) => old.has(version)) &&
-    changedVersions(before, after).size === 0
-  );
 }
 
 function codeOf({ module, options }: ModelVersion) {

@@ -175,9 +175,13 @@ export class MemoryLadder {
   }
 }
 
+/** One that loads is not: somebody waits for it, or will. */
 function isIdle(pool: Pool): boolean {
   return (
-    pool.desired > 0 && (pool.work.queued?.() ?? 0) === 0 && pool.workers.every((worker) => pool.inFlight(worker) === 0)
+    pool.desired > 0 &&
+    pool.readyCount() > 0 &&
+    (pool.work.queued?.() ?? 0) === 0 &&
+    pool.workers.every((worker) => pool.inFlight(worker) === 0)
   );
 }
 

@@ -25,6 +25,7 @@ export function loadFacts(model: Model, cause: LoadCause, around: Surroundings):
     cause,
     onDemand: model.onDemand,
     need: model.size,
+    least: model.least,
     room: { bytes: less(box.room.bytes, reserved.bytes), gpuBytes: less(box.room.gpuBytes, reserved.gpuBytes) },
     coming: ledger.coming(),
     standbyRoom: less(box.standbyRoom, reserved.bytes),

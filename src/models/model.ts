@@ -12,6 +12,8 @@ export interface LearnedModel {
   history: unknown;
   bytes: number | null;
   gpuBytes: number | null;
+  leastBytes?: number | null;
+  leastGpuBytes?: number | null;
   loadSeconds: number | null;
 }
 
@@ -28,20 +30,23 @@ const KEPT_SHARE = 0.5;
 /** One version of a model: how it is used, and what loading it costs. */
 export class Model {
   readonly history: IdleHistory;
-  /** What all its workers took right after its last load, and how long loads take. */
+  /** What all its workers take in use. */
   size: Sizes;
+  /** What they took right after the last load. */
+  least: Sizes;
+  /** How long loads take. */
   loadSeconds: number | null;
-  failure: LoadFailure | null = null;
   /** Under way. */
   unloading: Promise<void> | null = null;
   /** Loaded on the chance of being used, and not used since. */
   standby = false;
-  readonly counts = { loads: 0, unloads: 0, failures: 0, coldStarts: 0, requests: 0, loadSeconds: 0 };
+  readonly counts = { loads: 0, unloads: 0, failures: 0, coldStarts: 0, hits: 0, loadSeconds: 0 };
   lastLoadSeconds: number | null = null;
   /** When its present load was over; monotonic ms. */
   loadedAt: number | null = null;
   #inSystem = 0;
-  /** Its size is of the present load. */
+  #failure: LoadFailure | null = null;
+  /** Its least size is of the present load. */
   #sized = false;
   /** Since when nothing is asked of it; monotonic ms. Null before the first request. */
   #idleAt: number | null = null;
@@ -56,9 +61,18 @@ export class Model {
   ) {
     this.history = new IdleHistory(learned?.history, { windowMs });
     this.size = { bytes: learned?.bytes ?? null, gpuBytes: learned?.gpuBytes ?? null };
+    this.least = { bytes: learned?.leastBytes ?? null, gpuBytes: learned?.leastGpuBytes ?? null };
     this.loadSeconds = learned?.loadSeconds ?? null;
   }
 
+  /** Why its last load came to nothing; null when nothing is held against it. */
+  get failure(): LoadFailure | null {
+    return this.#failure;
+  }
+  set failure(failure: LoadFailure | null) {
+    this.#failure = failure;
+    this.pool.loadFailure = failure?.error.message ?? null;
+  }
   get name(): string {
     return this.pool.name;
   }
@@ -89,7 +103,7 @@ export class Model {
 
   /** A request comes in; each is followed by one `ended`. */
   began(now: number, wall: number): void {
-    this.counts.requests++;
+    if (this.dispatcher.isUp) this.counts.hits++;
     this.standby = false;
     const idleMs = this.#idleAt === null ? null : now - this.#idleAt;
     this.history.used(this.#inSystem++ === 0 ? idleMs : 0, wall);
@@ -127,16 +141,21 @@ export class Model {
     return { bytes: sumOf(workers.map(ownBytes)), gpuBytes: sumOf(workers.map(({ readings }) => readings.gpuBytes)) };
   }
 
-  /**
-   * Memory was measured. The first look after a load is what a next one has to have room for: what it takes later, in use, it may
-   * never take again.
-   */
-  learnSize(sampledAt: number): void {
+  /** Memory was measured: the first look after a load shows the least that it takes. */
+  learnLeast(sampledAt: number): void {
     if (this.#sized || this.loadedAt === null || sampledAt <= this.loadedAt) return;
-    const { bytes, gpuBytes } = this.measured();
-    if (bytes === null) return;
-    this.size = { bytes, gpuBytes: gpuBytes ?? this.size.gpuBytes };
+    const measured = this.measured();
+    if (measured.bytes === null) return;
+    this.least = measured;
+    this.size = { bytes: this.size.bytes ?? measured.bytes, gpuBytes: this.size.gpuBytes ?? measured.gpuBytes };
     this.#sized = true;
+  }
+
+  /** Now and then, and before it goes: what it takes in use is what a next load should have room for. */
+  learnSize(): void {
+    if (!this.#sized || !this.isReady) return;
+    const { bytes, gpuBytes } = this.measured();
+    this.size = { bytes: mixed(this.size.bytes, bytes), gpuBytes: mixed(this.size.gpuBytes, gpuBytes) };
   }
 
   learned(): LearnedModel {
@@ -146,6 +165,12 @@ export class Model {
       loadSeconds: this.loadSeconds,
     };
   }
+}
+
+/** Of what was taken before and what is taken now, where both are known. */
+function mixed(before: number | null, now: number | null): number | null {
+  if (now === null) return before;
+  return before === null ? now : Math.round(mix(before, now));
 }
 
 function mix(before: number, now: number): number {

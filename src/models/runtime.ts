@@ -105,7 +105,7 @@ export class ModelRuntime {
   /** Memory was measured; `at` is monotonic ms. */
   sampled(at: number): void {
     this.#ledger.sampled(at);
-    for (const model of this.models()) model.learnSize(at);
+    for (const model of this.models()) model.learnLeast(at);
     this.#loads.look();
   }
 
@@ -263,6 +263,7 @@ export class ModelRuntime {
   }
 
   #learn(): void {
+    for (const model of this.models()) model.learnSize();
     try {
       this.deps.learn(this.#catalogue.learned());
     } catch (error) {

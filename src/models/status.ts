@@ -87,15 +87,15 @@ function shareOf({ config, version }: Model): number {
 }
 
 function loadCounts(model: Model, wall: number): LoadCounts {
-  const { loads, unloads, failures, coldStarts, requests, loadSeconds } = model.counts;
+  const { loads, unloads, failures, coldStarts, hits, loadSeconds } = model.counts;
   const rounded = (value: number | null) => (value === null ? null : Math.round(value * 1000) / 1000);
   return {
     loads,
     unloads,
     failures,
     cold_starts: coldStarts,
-    hits: requests - coldStarts,
-    hit_rate: requests === 0 ? null : rounded((requests - coldStarts) / requests),
+    hits,
+    hit_rate: hits + coldStarts === 0 ? null : rounded(hits / (hits + coldStarts)),
     mean_seconds: loads === 0 ? null : rounded(loadSeconds / loads),
     last_seconds: rounded(model.lastLoadSeconds),
     total_seconds: rounded(loadSeconds) as number,

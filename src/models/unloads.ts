@@ -23,6 +23,7 @@ export class Unloads {
     if (!model.loaded) return;
     const { clock, ledger, decided, changed, gone } = this.deps;
     const size = model.measured();
+    model.learnSize();
     decided(model.name, policy, {
       action: 'unload',
       reason,

@@ -26,8 +26,10 @@ export interface LoadedModel {
 export interface LoadFacts {
   cause: LoadCause;
   onDemand: boolean;
-  /** What it took last time. */
+  /** What it took in use. */
   need: Sizes;
+  /** What it took right after its last load: less, where memory is only touched in use. */
+  least: Sizes;
   /** What is left, less what is reserved for loads under way. */
   room: Sizes;
   /** What unloading that is under way will give back. */
@@ -106,6 +108,8 @@ export function decideLoad(facts: LoadFacts): LoadDecision {
   if (victims) return gone(victims);
   const busy = answer('hold', 'what could make room for it is busy', { waitsFor: 'busy' });
   if (leastThatMakeUp(missing, candidates)) return busy;
+  // What it takes in use it may never take again: that alone is no reason to refuse it for ever.
+  if (facts.least !== facts.need) return decideLoad({ ...facts, need: facts.least });
   if (!HAS_THE_LAST_WORD.has(facts.cause))
     return answer('refuse', 'there is no room for it, and nothing loaded could be unloaded');
   if (lack.places === 0) return answer('load', 'asked for, though memory has no room known');
@@ -127,10 +131,10 @@ function missingPlaces({ onDemand, maxLoaded, others, leaving }: LoadFacts): num
   return Math.max(0, others.filter((other) => other.onDemand).length + leaving + 1 - maxLoaded);
 }
 
-/** What is not known stands in nobody's way. */
+/** A size that is not known stands in nobody's way, unless there is no room for anything. */
 function lacking({ need, room }: LoadFacts, of: keyof Sizes): number {
-  const [wanted, left] = [need[of], room[of]];
-  return wanted === null || left === null ? 0 : Math.max(0, wanted - left);
+  const left = room[of];
+  return left === null ? 0 : Math.max(0, (need[of] ?? 0) - left);
 }
 
 function lessComing({ places, bytes, gpuBytes }: Lack, { leaving, coming }: LoadFacts): Lack {

@@ -247,6 +247,11 @@ export class Dispatcher {
     this.#departures.schedule();
   }
 
+  /** Whether workers are there for what comes now. */
+  get isUp(): boolean {
+    return this.#availability.kind === 'up';
+  }
+
   stats(): DispatcherStats {
     return { ...this.#ledger.counts, queued: this.#backlog.size, inFlight: this.#flights.inputs };
   }

@@ -53,6 +53,10 @@ export class Pool {
   #startedAt: number;
   #stopping: Promise<void> | null = null;
   readonly #reloads = new Coalesced<Change>((change) => this.#reload(change));
+  /** Workers that are made now don't try again when they fail to boot: whoever loads it decides. */
+  bootsOnce = false;
+  /** Why its last load failed, until it may be tried again. */
+  loadFailure: string | null = null;
   /** Why it has no workers though it is to have some; null while nothing keeps it from them. */
   waitingFor: string | null = null;
   readonly recycling: Recycling;
@@ -426,6 +430,7 @@ export class Pool {
         generation: this.#generation,
         limits: this.#drawLimits(),
         trial,
+        once: trial || this.bootsOnce,
       },
       {
         clock,

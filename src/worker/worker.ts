@@ -27,8 +27,10 @@ export interface WorkerSpec {
   readonly slot: number;
   readonly generation: number;
   readonly limits: RecycleLimits;
-  /** A replacement on trial is not started again when its boot fails: the act that wanted it decides. */
+  /** A replacement on trial. */
   readonly trial: boolean;
+  /** When its first boot fails, it is not started again: the act that wanted it decides. */
+  readonly once: boolean;
 }
 
 export interface WorkerHost {
@@ -365,7 +367,7 @@ export class Worker {
     this.#rejectBooted(
       new SupError('SUP_WORKER_BOOT_FAILED', this.lastFailure ?? `${this.id} did not start`, { worker: this.id }),
     );
-    if (this.spec.trial && booting && this.restarts === 0) return;
+    if (this.spec.once && booting && this.restarts === 0) return;
     if (this.#fault === 'supervisor') {
       this.#retryIn(0);
       return;

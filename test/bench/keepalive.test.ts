@@ -198,7 +198,7 @@ describe('tuned', () => {
     const found = await tuned([150, 1000, 40_000], [priced(1e-4), priced(1e-5)], async (prices) => prices.map(priced));
     for (const [i, waste] of [150, 1000, 40_000].entries()) {
       expect(found[i]!.wasted_mb_s).toBeLessThanOrEqual(waste);
-      expect(found[i]!.wasted_mb_s).toBeGreaterThan(waste * 0.994);
+      expect(found[i]!.wasted_mb_s).toBeGreaterThan(waste * 0.989);
     }
   });
 

@@ -60,6 +60,9 @@ class FakeModel {
   get config() {
     return { name: this.name };
   }
+  get least() {
+    return this.size;
+  }
   get size() {
     return { bytes: this.bytes, gpuBytes: null };
   }

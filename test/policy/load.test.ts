@@ -25,10 +25,12 @@ function other(name: string, more: Partial<LoadedModel> = {}): LoadedModel {
 }
 
 function facts(more: Partial<LoadFacts> = {}): LoadFacts {
+  const need = more.need ?? { bytes: 100 * MIB, gpuBytes: null };
   return {
     cause: 'request',
     onDemand: true,
-    need: { bytes: 100 * MIB, gpuBytes: null },
+    need,
+    least: need,
     room: { bytes: 500 * MIB, gpuBytes: null },
     coming: { bytes: 0, gpuBytes: 0 },
     leaving: 0,
@@ -124,6 +126,24 @@ describe('a load', () => {
     expect(outcome(decideLoad(tight))).toEqual({ action: 'unload', victims: ['b'], waitsFor: null });
   });
 
+  it('of one that takes more in use than right after its load, only the least is a reason to refuse it', () => {
+    const grows = { need: { bytes: 900 * MIB, gpuBytes: null }, least: { bytes: 50 * MIB, gpuBytes: null } };
+    const pinned = other('pinned', { onDemand: false });
+    expect(outcome(decideLoad(facts({ ...grows, others: [pinned] })))).toEqual(LOADS);
+    expect(decideLoad(facts({ ...grows, others: [pinned], room: full })).action).toBe('refuse');
+    // As long as others can make room for all of it, they do.
+    const large = other('large', { size: { bytes: 800 * MIB, gpuBytes: null } });
+    expect(decideLoad(facts({ ...grows, others: [large] })).victims).toEqual(['large']);
+  });
+
+  it('of unknown size stands in nobody’s way, unless there is no room for anything', () => {
+    const unknown = { need: { bytes: null, gpuBytes: null }, others: [other('idle')] };
+    expect(outcome(decideLoad(facts({ ...unknown, room: { bytes: 1, gpuBytes: null } })))).toEqual(LOADS);
+    expect(decideLoad(facts({ ...unknown, room: { bytes: -1, gpuBytes: null } })).victims).toEqual(['idle']);
+    const none = facts({ ...unknown, others: [], room: { bytes: -1, gpuBytes: null } });
+    expect(decideLoad(none).action).toBe('refuse');
+  });
+
   it('counts the memory of GPUs by itself', () => {
     const gpu = { need: { bytes: 1, gpuBytes: 8 * MIB }, room: { bytes: 500 * MIB, gpuBytes: 0 } };
     const onGpu = other('on gpu', { keepValue: 9, size: { bytes: 1, gpuBytes: 8 * MIB } });
@@ -142,29 +162,31 @@ describe('a load', () => {
 describe('whatever is loaded', () => {
   const bytes = fc.option(fc.integer({ min: 0, max: 50 }), { nil: null });
   const size = fc.record({ bytes, gpuBytes: bytes });
-  const anyFacts: fc.Arbitrary<LoadFacts> = fc.record({
-    cause: fc.constantFrom(...CAUSES),
-    onDemand: fc.boolean(),
-    need: size,
-    room: fc.record({ bytes: fc.option(fc.integer({ min: -50, max: 100 }), { nil: null }), gpuBytes: bytes }),
-    coming: fc.record({ bytes: fc.integer({ min: 0, max: 30 }), gpuBytes: fc.integer({ min: 0, max: 30 }) }),
-    leaving: fc.integer({ min: 0, max: 3 }),
-    standbyRoom: bytes,
-    loading: fc.integer({ min: 0, max: 3 }),
-    concurrentLoads: fc.integer({ min: 1, max: 3 }),
-    maxLoaded: fc.option(fc.integer({ min: 1, max: 6 }), { nil: null }),
-    others: fc.uniqueArray(
-      fc.record({
-        name: fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f'),
-        size,
-        onDemand: fc.boolean(),
-        idle: fc.boolean(),
-        keepValue: fc.integer({ min: 0, max: 5 }),
-        standby: fc.boolean(),
-      }),
-      { selector: ({ name }) => name },
-    ),
-  });
+  const anyFacts: fc.Arbitrary<LoadFacts> = fc
+    .record({
+      cause: fc.constantFrom(...CAUSES),
+      onDemand: fc.boolean(),
+      need: size,
+      room: fc.record({ bytes: fc.option(fc.integer({ min: -50, max: 100 }), { nil: null }), gpuBytes: bytes }),
+      coming: fc.record({ bytes: fc.integer({ min: 0, max: 30 }), gpuBytes: fc.integer({ min: 0, max: 30 }) }),
+      leaving: fc.integer({ min: 0, max: 3 }),
+      standbyRoom: bytes,
+      loading: fc.integer({ min: 0, max: 3 }),
+      concurrentLoads: fc.integer({ min: 1, max: 3 }),
+      maxLoaded: fc.option(fc.integer({ min: 1, max: 6 }), { nil: null }),
+      others: fc.uniqueArray(
+        fc.record({
+          name: fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f'),
+          size,
+          onDemand: fc.boolean(),
+          idle: fc.boolean(),
+          keepValue: fc.integer({ min: 0, max: 5 }),
+          standby: fc.boolean(),
+        }),
+        { selector: ({ name }) => name },
+      ),
+    })
+    .map((known) => ({ ...known, least: known.need }));
   const onDemand = (f: LoadFacts) => f.others.filter((each) => each.onDemand).length;
   const check = (property: (f: LoadFacts, decision: LoadDecision) => void) =>
     fc.assert(

@@ -51,10 +51,6 @@ export class Contender {
 
 /** Knows when the next request comes: is loaded just in time, where that is sooner than unloading and loading. */
 export class Clairvoyant extends Contender {
-  override get safeMs(): number {
-    return this.loadMs;
-  }
-
   override first(): void {
     this.waste(this.loadMs);
   }

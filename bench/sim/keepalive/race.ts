@@ -21,12 +21,15 @@ const EPOCH_MS = Date.UTC(2024, 0, 1);
 /** Until a model has been idle three times, as with the strategy 'balanced'. */
 const FALLBACK_MS = 15 * 60_000;
 const MIB_PER_MB = 1e6 / 2 ** 20;
-/** A window that depends on the time of day holds for half an hour, unless more was learned meanwhile. */
-const SEASONAL_MS = 1_800_000;
+/** A window that depends on the time of day holds for an hour, unless more was learned meanwhile. */
+const SEASONAL_MS = 3_600_000;
 
 /** All policies that learn see the same calls, and decide before they see the next. */
 class Field {
   readonly all: Contender[];
+  /** Those who decide; the clairvoyant alone need not. */
+  readonly deciding: Contender[];
+  readonly clairvoyant: Contender[];
   /** As long as a model is idle for less, all of them are warm and waste the same. */
   safeMs = 0;
   readonly #history = new IdleHistory();
@@ -48,6 +51,8 @@ class Field {
       if (policy.kind === 'ours') this.#ours.push({ contender, price: policy.price });
       return contender;
     });
+    this.clairvoyant = this.all.filter((contender) => contender instanceof Clairvoyant);
+    this.deciding = this.all.filter((contender) => !(contender instanceof Clairvoyant));
   }
 
   /** A request came, the one before it had ended so long ago (null: it is the first), and it takes until `endsAt`. */
@@ -70,7 +75,7 @@ class Field {
     }
     if (outdated || changed) {
       this.safeMs = Number.POSITIVE_INFINITY;
-      for (const contender of this.all) this.safeMs = Math.min(this.safeMs, contender.safeMs);
+      for (const contender of this.deciding) this.safeMs = Math.min(this.safeMs, contender.safeMs);
     }
   }
 
@@ -105,12 +110,15 @@ export function race(
       if (counted) {
         requests++;
         if (idleMs === null) for (const contender of field.all) contender.first();
-        else if (idleMs <= field.safeMs) commonMs += idleMs;
-        else for (const contender of field.all) contender.idle(idleMs);
+        else {
+          for (const contender of field.clairvoyant) contender.idle(idleMs);
+          if (idleMs <= field.safeMs) commonMs += idleMs;
+          else for (const contender of field.deciding) contender.idle(idleMs);
+        }
       }
       field.learn(idleMs, now, endsAt);
       busyUntil = endsAt;
     }
-  for (const contender of field.all) contender.waste(commonMs);
+  for (const contender of field.deciding) contender.waste(commonMs);
   return { requests, tallies: field.all.map(({ tally }) => tally) };
 }

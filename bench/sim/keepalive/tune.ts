@@ -6,12 +6,12 @@ export interface Priced extends Outcome {
 }
 
 /** Wasting so much less than a rival is as good as equal. Never more: that would be unfair. */
-const CLOSE_SHARE = 0.005;
+const CLOSE_SHARE = 0.01;
 const FAR = 4;
 const MOST_ROUNDS = 14;
 
-/** Prices to begin with: from one that keeps nearly nothing to one that keeps nearly everything. */
-export const FIRST_PRICES = [2e-5, 1e-5, 7e-6, 5e-6, 4e-6, 3e-6, 2.2e-6, 1.6e-6, 1e-6];
+/** Prices to begin with, beside those of the strategies. */
+export const FIRST_PRICES = [1.2e-5, 6e-6, 2.7e-6, 2e-6, 1.4e-6];
 
 /**
  * Finds, for each waste, the price at which ours wastes as much: bisection on the logarithms, which are nearly straight, with all open ones in one run.

@@ -21,6 +21,8 @@ export function dayOf(wallMs: number): number {
 export class Clockwork {
   /** Where its hand is at the beginning of each half hour of the week, and at the end of the last. */
   readonly #hand = new Float64Array(SLOTS + 1);
+  #slotFromMs = Number.NEGATIVE_INFINITY;
+  #slotRate = 1;
 
   /**
    * @param daily rate of each half hour of a day, relative to the usual
@@ -37,8 +39,13 @@ export class Clockwork {
 
   /** How fast it runs. */
   rate(wallMs: number): number {
-    const slot = Math.floor(inWeek(wallMs) / SLOT_MS);
-    return (this.#hand[slot + 1]! - this.#hand[slot]!) / SLOT_MS;
+    // Asked at each call of a busy model: mostly within the same half hour.
+    if (wallMs >= this.#slotFromMs && wallMs < this.#slotFromMs + SLOT_MS) return this.#slotRate;
+    const ofWeek = inWeek(wallMs);
+    const slot = Math.floor(ofWeek / SLOT_MS);
+    this.#slotFromMs = wallMs - ofWeek + slot * SLOT_MS;
+    this.#slotRate = (this.#hand[slot + 1]! - this.#hand[slot]!) / SLOT_MS;
+    return this.#slotRate;
   }
 
   /** What it shows. */
@@ -68,5 +75,7 @@ export class Clockwork {
 }
 
 function inWeek(ms: number): number {
-  return (((ms - FIRST_MONDAY_MS) % WEEK_MS) + WEEK_MS) % WEEK_MS;
+  const rest = (ms - FIRST_MONDAY_MS) % WEEK_MS;
+  // Not -0, which a day number would pass on.
+  return rest < 0 ? rest + WEEK_MS : rest + 0;
 }

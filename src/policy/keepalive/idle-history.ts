@@ -34,6 +34,7 @@ const SHORT_MS = 60_000;
 
 /** What one model's calls so far tell about the next. All times are wall-clock ms, as they come; a few KB. */
 export class IdleHistory {
+  readonly #rememberedMs: number;
   readonly #idle: IdleHistogram;
   readonly #seasonal: IdleHistogram;
   readonly #season: Season;
@@ -55,19 +56,17 @@ export class IdleHistory {
   constructor(saved?: unknown, options: Partial<IdleHistoryOptions> = {}) {
     const { windowMs } = { ...DEFAULTS, ...options };
     const known = savedHistory(saved);
-    this.rememberedMs = REMEMBERED_WINDOWS * windowMs;
+    this.#rememberedMs = REMEMBERED_WINDOWS * windowMs;
     this.#idle = new IdleHistogram(known?.idle);
     this.#seasonal = new IdleHistogram(known?.seasonal);
     this.#season = new Season(known?.season ?? undefined);
     this.#popularity = new DecayedCount(windowMs, known?.popularity);
-    this.#calls = new DecayedCount(this.rememberedMs, known?.calls);
+    this.#calls = new DecayedCount(this.#rememberedMs, known?.calls);
     this.#seasonScore = known?.season_score ?? 0;
     this.#samples = known?.samples ?? 0;
     this.#decayedAt = known?.decayed_at ?? Number.NEGATIVE_INFINITY;
     if (known) this.#clockwork = this.#season.clockwork(known.calls.at);
   }
-
-  private readonly rememberedMs: number;
 
   /** A request began. @param idleMs since the end of the last one; null for the first; 0 where that one had not ended */
   used(idleMs: number | null, wallMs: number): void {
@@ -124,7 +123,7 @@ export class IdleHistory {
     return within / left;
   }
 
-  /** @param idleFromMs when the last call ended */
+  /** Valid until it is asked for the next. @param idleFromMs when the last call ended */
   forecast(idleFromMs: number): Forecast {
     const { seasonal } = this;
     if (this.#known?.revision !== this.#revision || this.#known.seasonal !== seasonal) {
@@ -134,7 +133,11 @@ export class IdleHistory {
     const { stretches } = this.#known;
     if (!seasonal) return { stretches, unseen: UNSEEN, basis: 'learned' };
     if (this.#clocked?.of !== stretches || this.#clocked.idleFromMs !== idleFromMs)
-      this.#clocked = { of: stretches, idleFromMs, stretches: onTheClock(stretches, this.#clockwork!, idleFromMs) };
+      this.#clocked = {
+        of: stretches,
+        idleFromMs,
+        stretches: onTheClock(stretches, this.#clockwork!, idleFromMs, this.#clocked?.stretches ?? []),
+      };
     return { stretches: this.#clocked.stretches, unseen: UNSEEN, basis: 'seasonal' };
   }
 
@@ -170,7 +173,7 @@ export class IdleHistory {
     this.#decayedAt = wallMs;
     const { total } = this.#idle;
     if (total <= LEAST_REMEMBERED) return;
-    const factor = Math.max(Math.exp(-elapsedMs / this.rememberedMs), LEAST_REMEMBERED / total);
+    const factor = Math.max(Math.exp(-elapsedMs / this.#rememberedMs), LEAST_REMEMBERED / total);
     this.#idle.decay(factor);
     this.#seasonal.decay(factor);
     this.#season.decay(factor);
@@ -184,17 +187,27 @@ function shareAfter({ fromMs, toMs }: Stretch, ms: number): number {
   return ms >= toMs ? 0 : (toMs - ms) / (toMs - fromMs);
 }
 
-function onTheClock(stretches: readonly Stretch[], clockwork: Clockwork, idleFromMs: number): Stretch[] {
+/** @param into what is in it is overwritten: this is called often, and would leave much behind */
+function onTheClock(
+  stretches: readonly Stretch[],
+  clockwork: Clockwork,
+  idleFromMs: number,
+  into: Stretch[],
+): Stretch[] {
   const begin = clockwork.at(idleFromMs);
   const edges = new Float64Array(2 * stretches.length);
-  for (const [i, { fromMs, toMs }] of stretches.entries()) {
-    edges[2 * i] = begin + fromMs;
-    edges[2 * i + 1] = begin + toMs;
+  for (let i = 0; i < stretches.length; i++) {
+    edges[2 * i] = begin + stretches[i]!.fromMs;
+    edges[2 * i + 1] = begin + stretches[i]!.toMs;
   }
   clockwork.toWall(edges);
-  return stretches.map(({ weight }, i) => ({
-    fromMs: edges[2 * i]! - idleFromMs,
-    toMs: edges[2 * i + 1]! - idleFromMs,
-    weight,
-  }));
+  into.length = Math.min(into.length, stretches.length);
+  for (let i = 0; i < stretches.length; i++) {
+    into[i] ??= { fromMs: 0, toMs: 0, weight: 0 };
+    const stretch = into[i]!;
+    stretch.fromMs = edges[2 * i]! - idleFromMs;
+    stretch.toMs = edges[2 * i + 1]! - idleFromMs;
+    stretch.weight = stretches[i]!.weight;
+  }
+  return into;
 }

@@ -1,5 +1,5 @@
 /** Calls are added up for so long before they are decayed together: with thousands a second each alone would cost more than it tells. */
-const FOLD_MS = 10_000;
+const FOLD_MS = 300_000;
 
 /** Plain data: the state of a DecayedCount. */
 export interface SavedCount {
