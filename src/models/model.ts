@@ -162,6 +162,8 @@ export class Model {
     return {
       history: this.history.toJSON(),
       ...this.size,
+      leastBytes: this.least.bytes,
+      leastGpuBytes: this.least.gpuBytes,
       loadSeconds: this.loadSeconds,
     };
   }

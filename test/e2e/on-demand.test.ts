@@ -253,7 +253,9 @@ describe('after a restart of the master', () => {
     ['lazy', []],
     ['eager', ['liked', 'known', 'new']],
   ])('%s loads %j', async (strategy, expected) => {
-    const box = await Box.open(`models: { cold_start: lazy, popularity_threshold: 10 }\napps:\n${apps}\n`);
+    const box = await Box.open(
+      `models: { cold_start: lazy, popularity_threshold: 10, predictive: { enabled: false } }\napps:\n${apps}\n`,
+    );
     const models = new Models(box);
     await box.ok('start', 'supervisor.yaml');
     for (let i = 0; i < 12; i++) expect((await models.ask('liked', i)).status).toBe(200);
@@ -261,14 +263,18 @@ describe('after a restart of the master', () => {
     // What it takes has to be known before it may stand by.
     await until(async () => !(await models.status('known')).memory_pending, 'memory to be measured');
     await box.ok('kill');
-    box.write(`models: { cold_start: ${strategy}, popularity_threshold: 10 }\napps:\n${apps}\n`);
+    box.write(
+      `models: { cold_start: ${strategy}, popularity_threshold: 10, predictive: { enabled: false } }\napps:\n${apps}\n`,
+    );
     await box.ok('start', 'supervisor.yaml');
     const loaded = async () => (await models.all()).filter(({ state }) => state === 'ready').map(({ name }) => name);
     await until(async () => (await loaded()).length === expected.length, 'the start to be over');
     expect(await loaded()).toEqual(expected);
     if (strategy !== 'hybrid') return;
     // Who stands by goes first when there is too little room, whatever it is worth.
-    box.write(`models: { cold_start: hybrid, popularity_threshold: 10, max_loaded: 2 }\napps:\n${apps}\n`);
+    box.write(
+      `models: { cold_start: hybrid, popularity_threshold: 10, max_loaded: 2, predictive: { enabled: false } }\napps:\n${apps}\n`,
+    );
     await box.ok('start', 'supervisor.yaml');
     expect((await models.ask('new', 'x')).status).toBe(200);
     expect(await loaded()).toEqual(['liked', 'new']);
