@@ -84,7 +84,7 @@ export class Core {
           const entry = registry.ofWorker(worker.id);
           if (!entry) return;
           // Before its first request: what it begins with is not what it was asked to do.
-          if (worker.state === 'ready' && from === 'starting' && worker.limits.maxMemoryBytes !== null)
+          if (worker.state === 'ready' && from === 'starting' && (entry.model || worker.limits.maxMemoryBytes !== null))
             observation.sampling.lookAt(worker);
           runtime.workerChanged(entry.app, worker);
           updateQueues(entry.app, runtime);

@@ -141,12 +141,16 @@ export class Model {
     return { bytes: sumOf(workers.map(ownBytes)), gpuBytes: sumOf(workers.map(({ readings }) => readings.gpuBytes)) };
   }
 
-  /** Memory was measured: the first look after a load shows the least that it takes. */
+  /**
+   * Memory was measured: the first look after a load shows the least that it takes. Requests may have come in between; what its
+   * workers were born with, pages that they share with others included, is never less.
+   */
   learnLeast(sampledAt: number): void {
     if (this.#sized || this.loadedAt === null || sampledAt <= this.loadedAt) return;
     const measured = this.measured();
     if (measured.bytes === null) return;
-    this.least = measured;
+    const born = sumOf(this.pool.workers.map(({ readings }) => readings.bornWithBytes));
+    this.least = { ...measured, bytes: Math.min(measured.bytes, born ?? measured.bytes) };
     this.size = { bytes: this.size.bytes ?? measured.bytes, gpuBytes: this.size.gpuBytes ?? measured.gpuBytes };
     this.#sized = true;
   }
