@@ -157,7 +157,7 @@ ${names.map((name) => `  ${name}d: { module: $FIXTURES/models/journal.mjs, isola
     const names = ['a', 'b', 'c'];
     const box = await Box.open(`models: { max_loaded: 2 }
 apps:
-${names.map((name) => `  ${name}: { module: $FIXTURES/models/holds.mjs, options: { mib: 1 }, ${ON_DEMAND} }`).join('\n')}
+${names.map((name) => `  ${name}: { module: $FIXTURES/models/holds.mjs, options: { mib: 1, unloadMs: 700 }, ${ON_DEMAND} }`).join('\n')}
 `);
     const models = new Models(box);
     await box.ok('start', 'supervisor.yaml');
