@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { AppRow } from '../../src/master/supervisor.js';
 import { Box, until } from '../support/box.js';
 import { codeOf, Models } from '../support/models.js';
 
@@ -117,7 +118,7 @@ ${names.map((name) => `  ${name}d: { module: $FIXTURES/models/journal.mjs, isola
       const reasons = new Set<string | null>();
       while (!done()) {
         const { json } = await box.api('GET', '/api/apps');
-        const { apps } = (json ?? { apps: [] }) as { apps: Awaited<ReturnType<Box['apps']>> };
+        const { apps } = (json ?? { apps: [] }) as { apps: AppRow[] };
         most = Math.max(
           most,
           apps.flatMap(({ workers }) => workers).filter(({ state }) => state === 'starting').length,
@@ -156,11 +157,15 @@ ${names.map((name) => `  ${name}d: { module: $FIXTURES/models/journal.mjs, isola
     const names = ['a', 'b', 'c'];
     const box = await Box.open(`models: { max_loaded: 2 }
 apps:
-${names.map((name) => `  ${name}: { module: $FIXTURES/models/holds.mjs, options: { mib: 1 }, ${ON_DEMAND} }`).join('\n')}
+${names.map((name) => `  ${name}: { module: $FIXTURES/models/holds.mjs, options: { mib: 1, unloadMs: 700 }, ${ON_DEMAND} }`).join('\n')}
 `);
     const models = new Models(box);
     await box.ok('start', 'supervisor.yaml');
-    const processes = async () => (await Promise.all(names.map((name) => models.pids(name)))).flat().length;
+    // Of one moment.
+    const processes = async () => {
+      const { apps } = (await box.api('GET', '/api/apps')).json as { apps: AppRow[] };
+      return apps.flatMap(({ workers }) => workers).length;
+    };
     const ask = (name: string, input = 'x') => models.ask(name, input).then(({ status }) => status);
     let most = 0;
     let done = false;
