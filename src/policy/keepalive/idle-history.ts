@@ -29,6 +29,8 @@ const GROWTH = 0.05;
 const UNSEEN = 0.2;
 /** Twenty to one: from then on the time of day is believed to matter. */
 const SEASON_EVIDENCE = Math.log(20);
+/** Gaps within a burst say nothing of how long it is worth while to wait for the next one. */
+const BURST_MS = 1000;
 /** Shorter idle times are within one half hour for the season. */
 const SHORT_MS = 60_000;
 
@@ -74,7 +76,7 @@ export class IdleHistory {
     this.#calls.add(wallMs);
     this.#season.add(wallMs);
     if (wallMs - this.#decayedAt >= DECAY_EVERY_MS) this.#decay(wallMs);
-    if (idleMs === null || idleMs <= 0) return;
+    if (idleMs === null || idleMs < BURST_MS) return;
     this.#learn(idleMs, wallMs);
     if (++this.#samples < this.#nextRevision) return;
     this.#clockwork = this.#season.clockwork(wallMs);
@@ -82,7 +84,7 @@ export class IdleHistory {
     this.#nextRevision = this.#samples + Math.max(1, this.#idle.total * GROWTH);
   }
 
-  /** Idle times seen so far. */
+  /** Idle times seen so far, those within bursts left out. */
   get samples(): number {
     return this.#samples;
   }

@@ -95,12 +95,13 @@ describe('withTail', () => {
 });
 
 describe('IdleHistory', () => {
-  it('counts idle times, not calls', () => {
+  it('counts idle times, and neither calls nor gaps within a burst', () => {
     const history = new IdleHistory();
     history.used(null, MONDAY);
     history.used(0, MONDAY + 10);
+    for (let i = 1; i <= 20; i++) history.used(999, MONDAY + i * 1000);
     expect(history.samples).toBe(0);
-    history.used(500, MONDAY + 1000);
+    history.used(1000, MONDAY + 30_000);
     expect(history.samples).toBe(1);
   });
 
