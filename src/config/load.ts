@@ -193,6 +193,8 @@ function invalid(shown: string, problems: readonly string[], cause?: unknown): S
 
 /** As it was given, or from the current folder where that is shorter. */
 function shownPath(file: string): string {
+  // The master stands at the root: from there every path looks relative.
+  if (process.cwd() === path.parse(file).root) return file;
   const relative = path.relative(process.cwd(), file);
   return relative !== '' && relative.length < file.length ? relative : file;
 }

@@ -13,8 +13,8 @@ export function reportOrThrow(report: ActReport): ActReport {
 export function reportOrCause(report: ActReport): ActReport {
   const [only, ...others] = report.results;
   if (report.ok || !only?.error || others.length > 0 || !isErrorCode(only.error.code)) return reportOrThrow(report);
-  const { code, message, log_tail } = only.error;
-  throw new SupError(code, message, { app: only.app, ...(log_tail.length > 0 && { log_tail }) });
+  const { code, message } = only.error;
+  throw new SupError(code, message, { app: only.app });
 }
 
 /** For acts that a model's state may not allow: that is a 409, or a 400, of its own. What was tried and failed keeps its report. */

@@ -48,7 +48,7 @@ export class Core {
     this.#modelHistory = new ModelHistory(clock.now());
     const guard = new Guard(home);
     const decisions = new DecisionLog(clock);
-    const events = new EventHub(clock, decisions);
+    const events = new EventHub(clock, decisions, warn);
     const hooks = new Hooks(warn);
     decisions.onDecision((decision) => hooks.decision(decision));
 

@@ -1,5 +1,6 @@
 import type { App } from '../apps/app.js';
 import type { Clock } from '../clock.js';
+import { messageOf } from '../errors.js';
 import type { WorkerState } from '../worker/state.js';
 import type { Worker } from '../worker/worker.js';
 import type { DecisionLog } from './decisions.js';
@@ -13,6 +14,7 @@ export class EventHub {
   constructor(
     private readonly clock: Clock,
     decisions: DecisionLog,
+    private readonly warn: (text: string) => void,
   ) {
     decisions.onDecision((decision) => this.#emit({ type: 'decision', decision }));
   }
@@ -45,6 +47,13 @@ export class EventHub {
   }
 
   #emit(event: SupervisorEvent): void {
-    for (const listener of this.#listeners) listener(event);
+    for (const listener of this.#listeners) {
+      try {
+        listener(event);
+      } catch (error) {
+        // What happens must not depend on who listens.
+        this.warn(`a listener failed on an event (${event.type}): ${messageOf(error)}`);
+      }
+    }
   }
 }

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { App, type AppDependencies } from '../apps/app.js';
 import { commandParts } from '../apps/command-app.js';
 import { httpParts } from '../apps/http-app.js';
@@ -269,7 +270,16 @@ export class Registry {
       await this.#startInOrder(entry);
     } else if (change === 'generation' || (change !== 'versions' && roll && only === null)) await app.reload(next);
     else if (change === 'versions' || app.stale.size > 0)
-      await app.reload(next, new Set([...changedVersions(app.config, next), ...app.stale, ...(only ?? [])]));
+      await app.reload(
+        next,
+        new Set([
+          ...changedVersions(app.config, next),
+          ...app.stale,
+          ...(only ?? []),
+          // Asked for by hand: what was edited meanwhile counts too.
+          ...(roll && only === null ? editedVersions(app, next) : []),
+        ]),
+      );
     else if (roll) await app.reload(next, only);
     else if (change === 'in-place') await app.configure(next);
     else await app.settled();
@@ -284,6 +294,7 @@ export class Registry {
     this.#heirs.set(next.name, fresh.app);
     try {
       await this.#startHeir(fresh.app, old);
+      await warmUp(fresh.app, old);
       entry.app = fresh.app;
       entry.model = fresh.model;
       this.deps.changed(fresh.app);
@@ -349,6 +360,25 @@ function pinsOf(config: AppConfig, parts: AppKindParts, pins: Record<string, num
     if (pin !== undefined) found.set(version, pin);
   }
   return found;
+}
+
+/** Versions whose module was written after their workers' generation began. */
+function editedVersions(app: App, config: AppConfig): string[] {
+  if (config.kind !== 'model') return [];
+  return config.versions
+    .filter(({ version, module }) => {
+      const pool = app.pools.get(version);
+      const written = statSync(module, { throwIfNoEntry: false })?.mtimeMs;
+      return pool !== undefined && written !== undefined && written > pool.madeAt;
+    })
+    .map(({ version }) => version);
+}
+
+/** What was loaded stays loaded: its next request is not the one that pays for the change. */
+async function warmUp(heir: App, old: App): Promise<void> {
+  if (heir.config.kind !== 'model') return;
+  for (const [version, pool] of old.pools)
+    if (version !== null && pool.desired > 0 && heir.pools.get(version)?.desired === 0) await heir.load(version);
 }
 
 function samePort(a: AppConfig, b: AppConfig): boolean {

@@ -2,7 +2,7 @@ import type { ModelsConfig } from '../config/schema.js';
 import { SupError } from '../errors.js';
 import type { LoadCause, LoadedModel, LoadFacts, Sizes } from '../policy/load.js';
 import type { MemoryLedger } from './memory-ledger.js';
-import type { Model } from './model.js';
+import { type Model, times } from './model.js';
 
 export interface Surroundings {
   models: readonly Model[];
@@ -17,15 +17,15 @@ export interface Surroundings {
 }
 
 /** What is known at this moment of a model that is to load, and of all that it would have to share the box with. */
-export function loadFacts(model: Model, cause: LoadCause, around: Surroundings): LoadFacts {
+export function loadFacts(model: Model, cause: LoadCause, workers: number, around: Surroundings): LoadFacts {
   const { models, ledger, config, box, keepValue, isLoading, loading } = around;
   const reserved = ledger.reserved((each) => each.measured());
   const others = models.filter((other) => other !== model);
   return {
     cause,
     onDemand: model.onDemand,
-    need: model.size,
-    least: model.least,
+    need: times(model.size, workers),
+    least: times(model.least, workers),
     room: { bytes: less(box.room.bytes, reserved.bytes), gpuBytes: less(box.room.gpuBytes, reserved.gpuBytes) },
     coming: ledger.coming(),
     standbyRoom: less(box.standbyRoom, reserved.bytes),
@@ -38,7 +38,7 @@ export function loadFacts(model: Model, cause: LoadCause, around: Surroundings):
       .map(
         (other): LoadedModel => ({
           name: other.name,
-          size: isLoading(other) ? other.size : known(other.measured(), other.size),
+          size: isLoading(other) ? whole(other) : known(other.measured(), whole(other)),
           onDemand: other.onDemand,
           idle: !isLoading(other) && other.isIdle,
           keepValue: keepValue(other),
@@ -62,6 +62,11 @@ export function noRoom(model: Model, { need, room, others }: LoadFacts): SupErro
     room_bytes: room.bytes === null ? null : Math.max(0, Math.round(room.bytes)),
     pinned,
   });
+}
+
+/** What all its workers are taken to need. */
+function whole({ size, pool }: Model): Sizes {
+  return times(size, Math.max(1, pool.desired));
 }
 
 function less(bytes: number | null, taken: number | null): number | null {

@@ -5,7 +5,7 @@ import type { PolicyDecision } from '../policy/decision.js';
 import { decideLoad, type LoadCause, type LoadDecision, type LoadFacts, type Sizes } from '../policy/load.js';
 import { loadFacts, noRoom } from './load-facts.js';
 import type { MemoryLedger } from './memory-ledger.js';
-import type { Model } from './model.js';
+import { type Model, times } from './model.js';
 import { Ticket } from './ticket.js';
 
 export interface LoadsDependencies {
@@ -156,7 +156,7 @@ export class Loads {
     ticket.startedAt = startedAt;
     pool.waitingFor = null;
     pool.bootsOnce = model.onDemand;
-    if (!wasReady) ledger.reserve(model, model.size);
+    if (!wasReady) ledger.reserve(model, times(model.size, ticket.size));
     model.standby = ticket.cause === 'standby';
     changed(model);
     pool.setSize(Math.max(ticket.size, pool.desired));
@@ -186,9 +186,9 @@ export class Loads {
     this.look();
   }
 
-  #facts({ model, cause }: Ticket): LoadFacts {
+  #facts({ model, cause, size }: Ticket): LoadFacts {
     const { ledger, config, models, room, keepValue } = this.deps;
-    return loadFacts(model, cause, {
+    return loadFacts(model, cause, size, {
       models: models(),
       ledger,
       config: config(),

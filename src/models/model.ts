@@ -30,9 +30,9 @@ const KEPT_SHARE = 0.5;
 /** One version of a model: how it is used, and what loading it costs. */
 export class Model {
   readonly history: IdleHistory;
-  /** What all its workers take in use. */
+  /** What one of its workers takes in use. */
   size: Sizes;
-  /** What they took right after the last load. */
+  /** What one took right after the last load. */
   least: Sizes;
   /** How long loads take. */
   loadSeconds: number | null;
@@ -147,9 +147,12 @@ export class Model {
    */
   learnLeast(sampledAt: number): void {
     if (this.#sized || this.loadedAt === null || sampledAt <= this.loadedAt) return;
-    const measured = this.measured();
+    const measured = this.#each(this.measured());
     if (measured.bytes === null) return;
-    const born = sumOf(this.pool.workers.map(({ readings }) => readings.bornWithBytes));
+    const { bytes: born } = this.#each({
+      bytes: sumOf(this.pool.workers.map(({ readings }) => readings.bornWithBytes)),
+      gpuBytes: null,
+    });
     this.least = { ...measured, bytes: Math.min(measured.bytes, born ?? measured.bytes) };
     this.size = { bytes: this.size.bytes ?? measured.bytes, gpuBytes: this.size.gpuBytes ?? measured.gpuBytes };
     this.#sized = true;
@@ -158,8 +161,13 @@ export class Model {
   /** Now and then, and before it goes: what it takes in use is what a next load should have room for. */
   learnSize(): void {
     if (!this.#sized || !this.isReady) return;
-    const { bytes, gpuBytes } = this.measured();
+    const { bytes, gpuBytes } = this.#each(this.measured());
     this.size = { bytes: mixed(this.size.bytes, bytes), gpuBytes: mixed(this.size.gpuBytes, gpuBytes) };
+  }
+
+  /** Of all that there are, one's part. */
+  #each(all: Sizes): Sizes {
+    return times(all, 1 / Math.max(1, this.pool.workers.length));
   }
 
   learned(): LearnedModel {
@@ -171,6 +179,11 @@ export class Model {
       loadSeconds: this.loadSeconds,
     };
   }
+}
+
+export function times({ bytes, gpuBytes }: Sizes, factor: number): Sizes {
+  const product = (size: number | null) => (size === null ? null : Math.round(size * factor));
+  return { bytes: product(bytes), gpuBytes: product(gpuBytes) };
 }
 
 /** Of what was taken before and what is taken now, where both are known. */

@@ -1,6 +1,6 @@
 import type { PolicyDecision } from './decision.js';
 
-/** Who wants it. Who only foresees its use makes nobody else wait or go; an operator and a start are never refused for want of memory. */
+/** Who wants it. What is foreseen never makes anybody else wait or go; a start is never refused for want of room. */
 export type LoadCause = 'request' | 'operator' | 'start' | 'eager' | 'forecast' | 'popular' | 'standby';
 
 /** Bytes of main memory and of GPU memory; null: not known. */
@@ -52,7 +52,7 @@ export interface LoadDecision extends PolicyDecision<'load' | 'unload' | 'refuse
 }
 
 const UNASKED: ReadonlySet<LoadCause> = new Set(['eager', 'popular', 'forecast', 'standby']);
-const HAS_THE_LAST_WORD: ReadonlySet<LoadCause> = new Set(['operator', 'start']);
+const HAS_THE_LAST_WORD: ReadonlySet<LoadCause> = new Set(['start']);
 
 const REASONS: Readonly<Record<LoadCause, string>> = {
   request: 'a request came while it was not loaded',

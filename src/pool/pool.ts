@@ -49,6 +49,8 @@ export class Pool {
   /** Slots whose worker is gone and whose replacement comes from the act that emptied them. */
   #vacant = 0;
   #generation = 1;
+  /** When its present code was read; wall ms. */
+  #madeAt: number;
   #restarts = 0;
   #startedAt: number;
   #stopping: Promise<void> | null = null;
@@ -76,6 +78,7 @@ export class Pool {
     private number = 0,
   ) {
     this.#startedAt = deps.clock.now();
+    this.#madeAt = deps.clock.wall();
     this.recycling = new Recycling({
       clock: deps.clock,
       config: () => this.config,
@@ -122,6 +125,10 @@ export class Pool {
   }
   get generation(): number {
     return this.#generation;
+  }
+  /** When the code of its present generation was read first; wall ms. */
+  get madeAt(): number {
+    return this.#madeAt;
   }
   get restarts(): number {
     return this.#restarts;
@@ -246,6 +253,7 @@ export class Pool {
   async #reload(change: Change): Promise<void> {
     const before = { config: this.config, blueprint: this.blueprint };
     this.#generation++;
+    this.#madeAt = this.deps.clock.wall();
     this.adopt(change);
     const old = this.active();
     try {

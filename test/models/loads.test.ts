@@ -247,15 +247,15 @@ describe('loads', () => {
     expect(fake.pool.draining).toBe(true);
   });
 
-  it('that an operator wants too are not refused because a request joined', async () => {
+  it('that start are not refused because a request joined', async () => {
     const rig = new Rig([2000]);
     const { fake, model } = rig.of(0);
-    const byHand = rig.loads.want(model, 'operator', 1);
+    const starting = rig.loads.want(model, 'start', 1);
     fake.requests = 1;
     void rig.loads.want(model, 'request', 1);
     await turn();
     fake.pool.boots();
-    await byHand;
+    await starting;
     expect(rig.refused).toEqual([]);
   });
 

@@ -99,6 +99,11 @@ export class IdleHistory {
     return this.#clockwork !== null && this.#seasonScore > SEASON_EVIDENCE;
   }
 
+  /** Since the first call; 0 before it. */
+  knownMs(wallMs: number): number {
+    return this.#calls.knownMs(wallMs);
+  }
+
   /** Calls within the learning window, the older the less. */
   popularity(wallMs: number): number {
     return this.#popularity.value(wallMs);

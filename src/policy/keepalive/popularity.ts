@@ -38,9 +38,14 @@ export class DecayedCount {
     return (this.#count + this.#fresh) * this.#decay(wallMs);
   }
 
+  /** Since the first call; 0 before it. */
+  knownMs(wallMs: number): number {
+    return this.#firstMs === null ? 0 : Math.max(0, wallMs - this.#firstMs);
+  }
+
   /** Per ms, also where less than a window has passed since the first call. Null before it, and at the first itself. */
   rate(wallMs: number): number | null {
-    const knownMs = this.#firstMs === null ? 0 : wallMs - this.#firstMs;
+    const knownMs = this.knownMs(wallMs);
     if (knownMs <= 0) return null;
     return this.value(wallMs) / (this.windowMs * (1 - Math.exp(-knownMs / this.windowMs)));
   }

@@ -25,6 +25,8 @@ export interface KeepaliveFacts {
 }
 
 const LEAST_SAMPLES = 3;
+/** A model known for less than so many times the strategy's time has had no chance to show a gap as long as that: what it showed are bursts. */
+const LEAST_KNOWN = 4;
 const DEFAULT_HORIZON_MS = 1_800_000;
 /** Loads take longer at times, and whoever looks at the clock does so once a second. */
 const LEAD_SHARE = 1.2;
@@ -33,7 +35,8 @@ const LEAD_MS = 2000;
 /** The window after a model's last request in which it is worth its memory. */
 export function keepaliveWindow(history: IdleHistory, facts: KeepaliveFacts): KeepaliveWindow {
   const { loadSeconds, mib, price, fallbackMs, wallMs, horizonMs = DEFAULT_HORIZON_MS } = facts;
-  if (history.samples < LEAST_SAMPLES) return { keepMs: fallbackMs, prewarmMs: null, basis: 'strategy' };
+  const isNew = history.samples < LEAST_SAMPLES || history.knownMs(wallMs) < LEAST_KNOWN * fallbackMs;
+  if (isNew) return { keepMs: fallbackMs, prewarmMs: null, basis: 'strategy' };
   const { stretches, unseen, basis } = history.forecast(wallMs);
   const coldMs = loadSeconds * 1000 * coldStartWeight(history.callsPerDay(wallMs) ?? 0);
   const leadMs = Math.min(horizonMs, loadSeconds * 1000 * LEAD_SHARE + LEAD_MS);
