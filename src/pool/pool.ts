@@ -325,6 +325,8 @@ export class Pool {
 
   /** Its event loop, or a prediction, does not come back: kill it; the restart policy goes on from there. */
   wedged(worker: Worker, numbers: Record<string, number | string | null>): void {
+    // Its silent loop and its prediction that does not return may be found one after the other.
+    if (worker.condemned) return;
     this.deps.events.decided(worker.id, 'health', { action: 'kill', reason: 'wedged', numbers });
     worker.kill('worker', `${worker.id} was killed: its event loop was blocked`);
   }

@@ -20,7 +20,7 @@ describe('looking at a running master', () => {
 
   it('supervisor top: a snapshot without a terminal, all of it as JSON', async () => {
     const text = await box.ok('top');
-    for (const part of ['memory', 'cpu', 'slow@v1/1', 'job/1', 'decisions']) expect(text).toContain(part);
+    for (const part of ['memory', 'cpu', 'slow@v1/1', 'job/1', 'it starts']) expect(text).toContain(part);
     expect(text).not.toContain('\u001b');
     const all = JSON.parse(await box.ok('monit', '--json')) as { resources: ResourceReport; apps: unknown[] };
     expect(Object.keys(all)).toEqual(['resources', 'apps', 'decisions']);

@@ -58,7 +58,13 @@ describe('deriveConfig', () => {
     const { config, warnings } = derived('model', 'v1');
     const original = appOf('model') as ModelAppConfig;
     expect(config.apps).toEqual([
-      { ...original, versions: [original.versions[0]], workers: { min: 3, max: 3 }, dependsOn: [] },
+      {
+        ...original,
+        versions: [original.versions[0]],
+        defaultVersion: 'v1',
+        workers: { min: 3, max: 3 },
+        dependsOn: [],
+      },
     ]);
     expect(warnings).toEqual([]);
     const [latest] = derived('model').config.apps as ModelAppConfig[];
