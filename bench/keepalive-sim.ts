@@ -28,6 +28,9 @@ const MOST_COLD_RATE = 0.75;
 const COLD_RATE_FROM_MINUTES = 10;
 const YEAR_SECONDS = 60;
 const YEAR_DAYS = 365;
+const REHEARSED_DAYS = 28;
+/** So that ours does not waste more in the whole than it did in the first weeks. */
+const A_LITTLE_DEARER = 1.02;
 
 /** Somebody to be compared with. */
 interface Rival {
@@ -73,9 +76,28 @@ function warmUpMs(days: number): number {
 }
 
 async function compare(field: Field, run: BenchRun): Promise<Results> {
+  const { recording } = field;
+  if (recording.days < 2 * REHEARSED_DAYS) return atEqualWaste(field, FIRST_PRICES, run);
+  // Each look for a price is a pass over all requests: for a long time it is found in its first weeks, and only tried in the whole.
+  const { rivals } = await atEqualWaste(
+    { ...field, recording: { ...recording, days: REHEARSED_DAYS } },
+    FIRST_PRICES,
+    run,
+  );
+  const prices = rivals.flatMap(({ ours }) => (ours === null ? [] : [ours.price * A_LITTLE_DEARER]));
+  return atEqualWaste(field, prices, run, 0);
+}
+
+/** @param mostRounds of looking for the prices at which as much is wasted */
+async function atEqualWaste(
+  field: Field,
+  firstPrices: readonly number[],
+  run: BenchRun,
+  mostRounds?: number,
+): Promise<Results> {
   const fixed = FIXED_MINUTES.map((minutes): Policy => ({ kind: 'fixed', minutes }));
   const named = STRATEGIES.map((strategy) => priceOf(strategy, null));
-  const prices = [...named, ...FIRST_PRICES];
+  const prices = [...named, ...firstPrices];
   run.progress(`${field.recording.models.length} models, ${field.recording.days} days, ${prices.length} prices`);
   const { requests, found } = await play(field, [
     ...fixed,
@@ -96,6 +118,7 @@ async function compare(field: Field, run: BenchRun): Promise<Results> {
       );
       return open.map((price, i) => ({ price, ...more.found[i]! }));
     },
+    mostRounds,
   );
   const name = (i: number) => (i < fixed.length ? `fixed_${FIXED_MINUTES[i]}m` : 'hybrid');
   return {

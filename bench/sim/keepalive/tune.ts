@@ -23,9 +23,10 @@ export async function tuned(
   wastes: readonly number[],
   known: readonly Priced[],
   run: (prices: number[]) => Promise<Priced[]>,
+  mostRounds = MOST_ROUNDS,
 ): Promise<(Priced | null)[]> {
   const tried = [...known];
-  for (let round = 0; round < MOST_ROUNDS; round++) {
+  for (let round = 0; round < mostRounds; round++) {
     const prices = wastes.map((waste) => nextPrice(tried, waste, round)).filter((price) => price !== null);
     if (prices.length === 0) break;
     tried.push(...(await run([...new Set(prices)])));
