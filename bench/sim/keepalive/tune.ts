@@ -6,7 +6,7 @@ export interface Priced extends Outcome {
 }
 
 /** Wasting so much less than a rival is as good as equal. Never more: that would be unfair. */
-const CLOSE_SHARE = 0.02;
+const CLOSE_SHARE = 0.01;
 const FAR = 4;
 const MOST_ROUNDS = 14;
 
