@@ -7,6 +7,8 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // A busy machine takes its time to start a process.
+    expect: { poll: { timeout: 20_000 } },
     globalSetup: ['test/support/no-orphans.ts'],
   },
 });

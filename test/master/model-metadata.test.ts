@@ -26,6 +26,8 @@ beforeEach(() => {
   [woken, warnings, loaded] = [[], [], new Map()];
 });
 afterEach(async () => {
+  // Whatever still hangs is given up, also after a test that failed.
+  clock.advance(60_000);
   await expect.poll(() => alive.size, { message: 'no child is left' }).toBe(0);
   rmSync(dir, { recursive: true, force: true });
 });
