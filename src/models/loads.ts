@@ -155,7 +155,7 @@ export class Loads {
     const wasReady = model.isReady;
     ticket.startedAt = startedAt;
     pool.waitingFor = null;
-    pool.bootsOnce = model.onDemand;
+    pool.bootsOnce = () => model.onDemand;
     if (!wasReady) ledger.reserve(model, times(model.size, ticket.size));
     model.standby = ticket.cause === 'standby';
     changed(model);
@@ -179,7 +179,7 @@ export class Loads {
     if (this.#tickets.get(model) !== ticket) return;
     this.#tickets.delete(model);
     model.pool.waitingFor = null;
-    model.pool.bootsOnce = false;
+    model.pool.bootsOnce = () => false;
     if (!ticket.waits) this.deps.ledger.loaded(model, this.deps.clock.now());
     ticket.settle(error);
     this.deps.changed(model);

@@ -55,8 +55,8 @@ export class Pool {
   #startedAt: number;
   #stopping: Promise<void> | null = null;
   readonly #reloads = new Coalesced<Change>((change) => this.#reload(change));
-  /** Workers that are made now don't try again when they fail to boot: whoever loads it decides. */
-  bootsOnce = false;
+  /** Whether a worker that fails to boot now is left so: whoever loads it decides. */
+  bootsOnce: () => boolean = () => false;
   /** Why its last load failed, until it may be tried again. */
   loadFailure: string | null = null;
   /** Why it has no workers though it is to have some; null while nothing keeps it from them. */
@@ -440,7 +440,8 @@ export class Pool {
         generation: this.#generation,
         limits: this.#drawLimits(),
         trial,
-        once: trial || this.bootsOnce,
+        // With another one that serves, or pinned meanwhile, it is a worker like any other.
+        once: () => trial || (this.bootsOnce() && this.readyCount() === 0),
       },
       {
         clock,

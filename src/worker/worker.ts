@@ -29,8 +29,8 @@ export interface WorkerSpec {
   readonly limits: RecycleLimits;
   /** A replacement on trial. */
   readonly trial: boolean;
-  /** When its first boot fails, it is not started again: the act that wanted it decides. */
-  readonly once: boolean;
+  /** Asked when its first boot fails: whether it is left so, since the act that wanted it decides. */
+  readonly once: () => boolean;
 }
 
 export interface WorkerHost {
@@ -367,7 +367,7 @@ export class Worker {
     this.#rejectBooted(
       new SupError('SUP_WORKER_BOOT_FAILED', this.lastFailure ?? `${this.id} did not start`, { worker: this.id }),
     );
-    if (this.spec.once && booting && this.restarts === 0) return;
+    if (booting && this.restarts === 0 && this.spec.once()) return;
     if (this.#fault === 'supervisor') {
       this.#retryIn(0);
       return;
