@@ -83,7 +83,7 @@ ${NAMES.map(app).join('\n')}${more}
                     ? models.tryTo('restart', name)
                     : killOne(name));
           // An act may be too late, or meet another one; it never breaks.
-          if (act !== null && ![200, 409, 500, 503].includes(act.status))
+          if (act !== null && ![200, 409, 500, 503, 507].includes(act.status))
             strange.push(`${name}: ${act.status} ${act.text}`);
         }
       };
