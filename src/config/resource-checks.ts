@@ -75,8 +75,9 @@ function inOneUnit(a: Step, b: Step, memoryBytes: number | null): [number, numbe
   return [bytesOf(a.threshold, memoryBytes), bytesOf(b.threshold, memoryBytes)];
 }
 
+/** Whole bytes: 0.7% of 1000 MiB is 7 MiB, and not a billionth of a byte more. */
 function bytesOf(threshold: Threshold, memoryBytes: number): number {
-  return 'bytes' in threshold ? threshold.bytes : threshold.share * memoryBytes;
+  return 'bytes' in threshold ? threshold.bytes : Math.round(threshold.share * memoryBytes);
 }
 
 /** What was written at a path; empty where it came from the environment. */

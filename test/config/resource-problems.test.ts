@@ -188,6 +188,12 @@ it('values of the environment are not repeated in a problem of another key', () 
   ]);
 });
 
+it('a share and a size of just as many bytes do not ascend', () => {
+  expect(problemsOf(box('limits: { memory: 1000MiB }\npressure: { medium: 0.7%, high: 7MiB, critical: 1% }'))).toEqual([
+    'supervisor.yaml:3:33 pressure.high: must be above `pressure.medium` (0.7%): raise it, or lower that',
+  ]);
+});
+
 describe('any three thresholds', () => {
   const share = fc.integer({ min: 1, max: 1000 }).map((permille) => ({ text: `${permille / 10}%`, permille }));
   const mib = fc.integer({ min: 1, max: 2000 }).map((size) => ({ text: `${size}MiB`, mib: size }));
