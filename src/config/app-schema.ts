@@ -210,6 +210,7 @@ export const modelApp = z
           module: field.filePath().optional().describe('The module of this version'),
           options: options.describe('Options of this version, over the app’s').prefault({}),
           weight: model.weight,
+          unload: model.versionUnload,
         }),
       )
       .optional()
@@ -231,6 +232,7 @@ export const modelApp = z
     batching: model.batching,
     queue: model.queue,
     routing: model.routing,
+    unload: model.unload,
     idempotent: z.boolean().describe('Whether an input may be tried again after its worker died').prefault(true),
     ready: z
       .strictObject({ timeout: field.duration({ minMs: 1 }).describe(READY_TIMEOUT_TEXT).prefault('300s') })

@@ -45,6 +45,7 @@ const MODEL: Effects<ModelAppConfig> = {
   defaultVersion: 'versions',
   versionPolicy: 'versions',
   routing: 'in-place',
+  unload: 'in-place',
   isolation: 'new-pool',
   concurrency: 'in-place',
   timeoutMs: 'in-place',

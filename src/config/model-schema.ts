@@ -14,6 +14,7 @@ export const BALANCERS = [
 ] as const;
 export const COLD_STARTS = ['lazy', 'eager', 'hybrid'] as const;
 export const UNLOAD_STRATEGIES = ['aggressive', 'balanced', 'conservative'] as const;
+export const UNLOAD_ORDERS = ['keep_value', 'gdsf', 'lru'] as const;
 
 export const weight = field
   .decimal(0, 1_000_000)
@@ -205,12 +206,41 @@ export const models = z
     }),
   );
 
+const preference = z
+  .enum(['keep', 'evict', 'none'])
+  .nullable()
+  .describe('keep: never unloaded by itself; evict: the first to go; none, or null: like any other');
+const strategyName = z.string().regex(/^[A-Za-z][\w.-]*$/, { error: () => 'must be the name of a strategy' });
+
+const unloadKeys = {
+  strategy: strategyName
+    .nullable()
+    .describe('aggressive, balanced, conservative, or one that a plug-in registers; null is that of `unloading`')
+    .optional(),
+  preference: preference.optional(),
+};
+
+/** What one version says; what it leaves out is said by its app. */
+export const versionUnload = z.strictObject(unloadKeys).describe('How this version is unloaded').optional();
+
+export const unload = z
+  .strictObject({
+    ...unloadKeys,
+    requires: z
+      .array(z.string())
+      .describe('Models (app or app@version) that are loaded before this one, and unloaded after it')
+      .prefault([]),
+  })
+  .describe('How this model is unloaded')
+  .prefault({});
+
 export const unloading = z
   .strictObject({
     enabled: z.boolean().describe('Whether idle models with `min: 0` are unloaded').prefault(true),
-    strategy: z
-      .enum(UNLOAD_STRATEGIES)
-      .describe('How dear memory is: aggressive gives it back soon, conservative late')
+    strategy: strategyName
+      .describe(
+        'How dear memory is: aggressive gives it back soon, balanced, conservative late; or one that a plug-in registers',
+      )
       .prefault('balanced'),
     aggressive: field
       .duration({ minMs: 1000 })
@@ -224,6 +254,39 @@ export const unloading = z
       .duration({ minMs: 1000 })
       .describe('Idle time of the strategy, while nothing is learned')
       .prefault('30m'),
+    check_interval: field
+      .duration({ minMs: 100, maxMs: 24 * HOUR_MS })
+      .describe('The least time from one cycle of unloading to the next')
+      .prefault('60s'),
+    pressure_threshold: field
+      .share()
+      .describe('From so much of the memory limit on, a cycle runs at once')
+      .prefault('80%'),
+    pressure_timeout: field
+      .duration({ maxMs: 24 * HOUR_MS })
+      .describe('Under high pressure a model is unloaded when it has been idle for so long')
+      .prefault('60s'),
+    max_per_cycle: field.count(1, MOST_MODELS).describe('Most models that one cycle unloads').prefault(5),
+    min_savings: field
+      .size({ minBytes: 0 })
+      .describe('A model that takes less is not worth unloading')
+      .prefault('1MiB'),
+    min_residency: field
+      .duration({ maxMs: 24 * HOUR_MS })
+      .describe('A model stays at least so long after it was loaded')
+      .prefault('60s'),
+    order: z
+      .enum(UNLOAD_ORDERS)
+      .describe('Who goes first: keep_value, by what is lost with it; gdsf; lru, by when it was used last')
+      .prefault('keep_value'),
+    by_pressure: z.boolean().describe('Unload because memory is short').prefault(true),
+    by_pattern: z.boolean().describe('Unload what has been idle for long').prefault(true),
+    by_preference: z.boolean().describe('Unload what users prefer to be unloaded').prefault(true),
+    adaptive: z
+      .boolean()
+      .describe('Let strategies follow the pressure, and keep what had to be loaded again soon for longer')
+      .prefault(true),
+    track_impact: z.boolean().describe('Measure what each unloading brings').prefault(true),
   })
   .describe('When idle models are unloaded')
   .prefault({})
@@ -232,5 +295,17 @@ export const unloading = z
       enabled: given.enabled,
       strategy: given.strategy,
       timeoutsMs: { aggressive: given.aggressive, balanced: given.balanced, conservative: given.conservative },
+      checkIntervalMs: given.check_interval,
+      pressureThreshold: given.pressure_threshold,
+      pressureTimeoutMs: given.pressure_timeout,
+      maxPerCycle: given.max_per_cycle,
+      minSavingsBytes: given.min_savings,
+      minResidencyMs: given.min_residency,
+      order: given.order,
+      byPressure: given.by_pressure,
+      byPattern: given.by_pattern,
+      byPreference: given.by_preference,
+      adaptive: given.adaptive,
+      trackImpact: given.track_impact,
     }),
   );

@@ -5,7 +5,7 @@ import * as files from './files.js';
 import { logOver } from './log-schema.js';
 import { checkModel, resolveServing } from './model-checks.js';
 import type { Report } from './report.js';
-import type { AppConfig, CommonAppConfig, HttpProgram, LogConfig, ModelVersion } from './types.js';
+import type { AppConfig, CommonAppConfig, HttpProgram, LogConfig, ModelUnloadConfig, ModelVersion } from './types.js';
 
 export type ParsedApp =
   | { kind: 'model'; keys: ParsedModel }
@@ -43,11 +43,12 @@ export function resolveApp(name: string, app: ParsedApp, context: ResolveContext
         scale,
         routing,
         health,
+        unload: { requires },
       } = app.keys;
       const serving = resolveServing(at, versions, app.keys, report);
       const work = { isolation, concurrency, timeoutMs, batching, queue, idempotent, scale, routing, health };
       checkModel(at, app.keys, common.workers, report);
-      return { ...common, kind: 'model', versions, ...serving, ...work };
+      return { ...common, kind: 'model', versions, ...serving, ...work, unload: { requires } };
     }
     case 'http': {
       const runs = resolveProgram(at, app.keys, common.cwd, context);
@@ -189,7 +190,7 @@ function resolveVersions(
   if (keys.module !== undefined) {
     const module = path.resolve(dir, keys.module);
     files.checkFile(module, keys.module, [...at, 'module'], report);
-    return [{ version: 'v1', module, options: keys.options, weight: null }];
+    return [{ version: 'v1', module, options: keys.options, weight: null, unload: unloadOf(keys.unload) }];
   }
   if (keys.versions === undefined) {
     missing(report, at, 'module', 'the path of the module that exports the model');
@@ -207,10 +208,25 @@ function resolveVersions(
     }
     const module = path.resolve(dir, entry.module);
     files.checkFile(module, entry.module, [...where, 'module'], report);
-    resolved.push({ version, module, options: { ...keys.options, ...entry.options }, weight: entry.weight ?? null });
+    resolved.push({
+      version,
+      module,
+      options: { ...keys.options, ...entry.options },
+      weight: entry.weight ?? null,
+      unload: unloadOf(keys.unload, entry.unload),
+    });
   }
   if (versionOrder.length === 0) report.problem([...at, 'versions'], 'must name at least one version, such as v1');
   return resolved.length > 0 ? resolved : null;
+}
+
+/** What a version says counts before what its app says. */
+function unloadOf(ofApp: ParsedModel['unload'], own: Partial<ParsedModel['unload']> = {}): ModelUnloadConfig {
+  const preference = own.preference ?? ofApp.preference ?? null;
+  return {
+    strategy: own.strategy ?? ofApp.strategy ?? null,
+    preference: preference === 'none' ? null : preference,
+  };
 }
 
 function resolveProgram(

@@ -106,10 +106,39 @@ export interface ModelsConfig {
 
 export type UnloadStrategy = 'aggressive' | 'balanced' | 'conservative';
 
+/** A word of a user on unloading a model: never, first of all, or none. */
+export type UnloadPreference = 'keep' | 'evict' | null;
+
+/** By what is lost with it, by greedy dual size and frequency, or by when it was used last. */
+export type UnloadOrder = 'keep_value' | 'gdsf' | 'lru';
+
+/** When models that may be unloaded are unloaded. */
 export interface UnloadingConfig {
   enabled: boolean;
-  strategy: UnloadStrategy;
+  /** One of the three, or what a plug-in has registered. */
+  strategy: string;
   timeoutsMs: Record<UnloadStrategy, number>;
+  checkIntervalMs: number;
+  /** 0..1 of the memory limit: from there on nothing waits for the next cycle. */
+  pressureThreshold: number;
+  /** Idle time under high pressure. */
+  pressureTimeoutMs: number;
+  maxPerCycle: number;
+  minSavingsBytes: number;
+  minResidencyMs: number;
+  order: UnloadOrder;
+  byPressure: boolean;
+  byPattern: boolean;
+  byPreference: boolean;
+  adaptive: boolean;
+  trackImpact: boolean;
+}
+
+/** How one model is unloaded. */
+export interface ModelUnloadConfig {
+  /** Null: that of the box. */
+  strategy: string | null;
+  preference: UnloadPreference;
 }
 
 export type BalancerName =
@@ -218,6 +247,8 @@ export interface ModelVersion {
   options: Record<string, unknown>;
   /** Relative to the other versions'; null where nothing is said. */
   weight: number | null;
+  /** What it says itself, over what its app says. */
+  unload: ModelUnloadConfig;
 }
 
 export interface ModelAppConfig extends CommonAppConfig {
@@ -238,6 +269,8 @@ export interface ModelAppConfig extends CommonAppConfig {
   health: ModelHealthConfig;
   /** `toZeroAfterMs`: idle time after which a model with `min: 0` is unloaded; null: the unloading strategy decides. */
   scale: ScaleConfig & { toZeroAfterMs: number | null };
+  /** `requires`: models (`app` or `app@version`) that are loaded before this one, and unloaded after it. */
+  unload: { requires: readonly string[] };
 }
 
 /** `script` and `handler` are absolute paths; a `command` is run in `cwd` as it is written. */

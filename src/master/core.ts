@@ -59,6 +59,10 @@ export class Core {
       warn,
       room: () => observation.box.room(),
       pressure: () => observation.box.level,
+      box: () => {
+        const { level, usedBytes, limitBytes } = observation.box;
+        return { pressure: level, usedBytes, limitBytes };
+      },
       changed: (app) => {
         updateQueues(app, runtime);
         events.appChanged(app);

@@ -160,6 +160,7 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
       return selectTargets(registry.apps, target).flatMap((s) => describe(s, registry, decisions, resources, models));
     },
     models: () => runtime.status(),
+    unloading: () => runtime.unloading(),
     decisions: (filter) => decisions.list(filter),
     logs: (target, options) => logs.tail(target, options),
     followLogs: (target, onLine) => logs.follow(target, onLine),

@@ -8,9 +8,11 @@ import type { CancelSignal } from '../pool/job.js';
 import type { WorkerState } from '../worker/state.js';
 import type { ModelMetadata, ModelStatus } from './model-status.js';
 import type { CleanupReport, MemoryReport, ResourceReport, Sizing, WorkerResources } from './resource-reports.js';
+import type { UnloadingStatus } from './unloading-status.js';
 
 export type * from './model-status.js';
 export type * from './resource-reports.js';
+export type * from './unloading-status.js';
 
 export type AppState = 'starting' | 'online' | 'degraded' | 'idle' | 'stopping' | 'stopped' | 'failed';
 export type AppMode = 'process' | 'thread' | 'cluster' | 'command';
@@ -174,6 +176,8 @@ export interface Supervisor {
   describe(target: string): AppDetail[];
   /** Every version of every model. */
   models(): ModelStatus[];
+  /** What unloading brought so far, and what would go next. */
+  unloading(): UnloadingStatus;
   /** What all of them together did in the last so many seconds, at most an hour. */
   modelWindow(seconds: number): ModelWindow;
   decisions(filter: { policy?: string; subject?: string; limit?: number }): Decision[];

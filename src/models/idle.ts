@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.js';
-import type { ModelsConfig, UnloadingConfig } from '../config/schema.js';
+import type { ModelsConfig, UnloadingConfig, UnloadStrategy } from '../config/schema.js';
 import type { Keepalive } from '../master/model-status.js';
 import type { PolicyDecision } from '../policy/decision.js';
 import {
@@ -112,12 +112,12 @@ export class Idle {
 
   #strategyMs(): number {
     const { unloading } = this.deps.config();
-    return unloading.timeoutsMs[unloading.strategy];
+    return unloading.timeoutsMs[unloading.strategy as UnloadStrategy];
   }
 
   #windowOf(model: Model): Found {
     const { clock, config, pressure } = this.deps;
-    const price = priceOf(config().unloading.strategy, pressure());
+    const price = priceOf(config().unloading.strategy as UnloadStrategy, pressure());
     const { revision } = model.history;
     const idleFrom = clock.wall() - (model.unusedMs(clock.now()) ?? 0);
     const fallbackMs = this.#strategyMs();

@@ -1,5 +1,5 @@
 import type { App } from '../apps/app.js';
-import type { ModelAppConfig } from '../config/schema.js';
+import type { ModelAppConfig, ModelUnloadConfig } from '../config/schema.js';
 import type { SupError } from '../errors.js';
 import { IdleHistory } from '../policy/keepalive.js';
 import type { Sizes } from '../policy/load.js';
@@ -24,6 +24,8 @@ export interface LoadFailure {
   until: number;
 }
 
+/** Of a version that is no longer configured. */
+const NO_WORD: ModelUnloadConfig = { strategy: null, preference: null };
 /** How much of what a former load took is kept when another one took something else. */
 const KEPT_SHARE = 0.5;
 
@@ -82,6 +84,10 @@ export class Model {
   /** It may be unloaded, and a request brings it back. */
   get onDemand(): boolean {
     return (this.app.pinnedSize(this.version) ?? this.config.workers.min) === 0;
+  }
+  /** What users want of its unloading, of this version or of all. */
+  get unload(): ModelUnloadConfig {
+    return this.config.versions.find(({ version }) => version === this.version)?.unload ?? NO_WORD;
   }
   get loaded(): boolean {
     return this.pool.phase === 'running' && this.pool.desired > 0;

@@ -3,6 +3,7 @@ import type { Clock } from '../clock.js';
 import { type Config, STANDARD_BOX } from '../config/schema.js';
 import { messageOf, SupError } from '../errors.js';
 import type { ModelStatus } from '../master/model-status.js';
+import type { UnloadingStatus } from '../master/unloading-status.js';
 import type { ModelCounts } from '../metrics/model-history.js';
 import type { PolicyDecision } from '../policy/decision.js';
 import type { LoadCause, Sizes } from '../policy/load.js';
@@ -18,6 +19,8 @@ import { MemoryLedger } from './memory-ledger.js';
 import type { LearnedModel, Model } from './model.js';
 import { refusal } from './refusal.js';
 import { modelCounts, modelStatus, stateOf } from './status.js';
+import { UnloadLog } from './unload-log.js';
+import { unloadingStatus } from './unloading-status.js';
 import { Unloads } from './unloads.js';
 
 export type ModelSettings = Pick<Config, 'models' | 'unloading'>;
@@ -30,6 +33,8 @@ export interface ModelRuntimeDependencies {
   /** What the box leaves by what was measured last; null: not known. */
   room: () => { room: Sizes; standbyRoom: number | null };
   pressure: () => PressureLevel | null;
+  /** Of what was measured last. */
+  box: () => UnloadingStatus['box'];
   /** Its queue may have to open or close. */
   changed: (app: App) => void;
   learned: Record<string, LearnedModel>;
@@ -50,11 +55,14 @@ export class ModelRuntime {
   readonly #unloads: Unloads;
   readonly #failures: LoadFailures;
   readonly #idle: Idle;
+  readonly #unloadLog = new UnloadLog();
+  readonly #since: number;
   readonly #timers: readonly { cancel(): void }[];
   #settings: ModelSettings = STANDARD_BOX;
 
   constructor(private readonly deps: ModelRuntimeDependencies) {
     const { clock, decided, apps, learned } = deps;
+    this.#since = clock.now();
     this.#catalogue = new Catalogue({ apps, learned, windowMs: () => this.#settings.models.predictive.windowMs });
     const changed = (model: Model) => deps.changed(model.app);
     this.#unloads = new Unloads({ clock, ledger: this.#ledger, decided, changed, gone: () => this.#loads.look() });
@@ -122,6 +130,18 @@ export class ModelRuntime {
     const { clock } = this.deps;
     const known = { loads: this.#loads, idle: this.#idle, ledger: this.#ledger, now: clock.now(), wall: clock.wall() };
     return this.models().map((model) => modelStatus(model, known));
+  }
+
+  unloading(): UnloadingStatus {
+    const { clock, box } = this.deps;
+    return unloadingStatus(this.models(), {
+      config: this.#settings.unloading,
+      log: this.#unloadLog,
+      box: box(),
+      observedMs: clock.now() - this.#since,
+      now: clock.now(),
+      wall: clock.wall(),
+    });
   }
 
   counts(): ModelCounts[] {

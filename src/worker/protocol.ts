@@ -70,6 +70,18 @@ export interface CleanupMessage {
 /** `trim`: caches that can be rebuilt cheaply. `emergency`: whatever can be done without. */
 export type CleanupLevel = 'trim' | 'emergency';
 
+/**
+ * The answer to `unload`, before the worker exits: the model's `unload` has run, its resources are closed and garbage is collected. Sizes
+ * are of its own isolate (heap in use + external), and of its process.
+ */
+export interface UnloadedMessage {
+  type: 'unloaded';
+  before: { liveBytes: number; rssBytes: number };
+  after: { liveBytes: number; rssBytes: number };
+  /** What the model's `unload` threw, or what of its resources could not be closed. */
+  errors: string[];
+}
+
 /** How one input of a batch ended, in the order of the inputs. */
 export type Outcome = { ok: true; output: unknown } | { ok: false; message: string; name: string };
 

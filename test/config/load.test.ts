@@ -104,7 +104,15 @@ describe('defaults', () => {
         },
         log: config.log,
         dependsOn: [],
-        versions: [{ version: 'v1', module: path.join(dir, 'm.mjs'), options: {}, weight: null }],
+        versions: [
+          {
+            version: 'v1',
+            module: path.join(dir, 'm.mjs'),
+            options: {},
+            weight: null,
+            unload: { strategy: null, preference: null },
+          },
+        ],
         defaultVersion: 'v1',
         versionPolicy: { kind: 'all' },
         routing: { strategy: 'least_connections', key: 'user' },
@@ -175,7 +183,7 @@ apps:
     kind: model
     namespace: nlp
     versions:
-      v2: { module: m.mjs, options: { labels: [a, b] }, weight: 0.5 }
+      v2: { module: m.mjs, options: { labels: [a, b] }, weight: 0.5, unload: { strategy: null, preference: null } }
       v1: { module: models/one.mjs }
     default: v2
     version_policy: { latest: 1 }
@@ -287,8 +295,20 @@ apps:
     name: 'intents',
     namespace: 'nlp',
     versions: [
-      { version: 'v2', module: path.join(dir, 'm.mjs'), options: { device: 'cpu', labels: ['a', 'b'] }, weight: 0.5 },
-      { version: 'v1', module: path.join(dir, 'models/one.mjs'), options: { device: 'cpu', labels: [] }, weight: null },
+      {
+        version: 'v2',
+        module: path.join(dir, 'm.mjs'),
+        options: { device: 'cpu', labels: ['a', 'b'] },
+        weight: 0.5,
+        unload: { strategy: null, preference: null },
+      },
+      {
+        version: 'v1',
+        module: path.join(dir, 'models/one.mjs'),
+        options: { device: 'cpu', labels: [] },
+        weight: null,
+        unload: { strategy: null, preference: null },
+      },
     ],
     defaultVersion: 'v2',
     versionPolicy: { kind: 'latest', count: 1 },

@@ -4,7 +4,13 @@ import type { ModelVersion } from '../../src/config/types.js';
 import { servedVersions, usualVersion, versionWeights } from '../../src/config/versions.js';
 
 function named(version: string, weight: number | null = null): ModelVersion {
-  return { version, module: `/models/${version}.mjs`, options: {}, weight };
+  return {
+    version,
+    module: `/models/${version}.mjs`,
+    options: {},
+    weight,
+    unload: { strategy: null, preference: null },
+  };
 }
 
 const names = (versions: readonly ModelVersion[]) => versions.map(({ version }) => version);

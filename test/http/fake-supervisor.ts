@@ -6,11 +6,14 @@ import type {
   LogLine,
   ModelMetadata,
   ModelStatus,
+  PackageStatus,
   PredictRequest,
   PredictStream,
   StreamRequest,
   Supervisor,
   SupervisorEvent,
+  UnloadingStatus,
+  UnloadTotals,
 } from '../../src/master/supervisor.js';
 import { modelStatus, modelWindow } from '../support/model-reports.js';
 import { cleanupReport, memoryReport, resourceReport } from '../support/reports.js';
@@ -86,6 +89,7 @@ export function fakeSupervisor(parts: Partial<Supervisor> = {}): FakeSupervisor 
     defaultModel: () => 'intents',
     userHeader: () => 'x-user-id',
     routingHeader: () => null,
+    unloading: () => unloadingStatus(),
     models: () => [modelStatus('v1', { default: false, share: 0 }), modelStatus('v2')],
     modelWindow: (seconds) => {
       calls.push(`window ${seconds}`);
@@ -100,6 +104,65 @@ export function fakeSupervisor(parts: Partial<Supervisor> = {}): FakeSupervisor 
     shutdown: async (reason) => {
       calls.push(`shutdown ${reason}`);
     },
+    ...parts,
+  };
+}
+
+const NO_CAUSES = { pressure: 0, pattern: 0, preference: 0, adaptive: 0, room: 0, emergency: 0, manual: 0 };
+
+export function unloadTotals(parts: Partial<UnloadTotals> = {}): UnloadTotals {
+  return {
+    total: 0,
+    succeeded: 0,
+    failed: 0,
+    freedBytes: 0,
+    seconds: 0,
+    lastAt: null,
+    byLabel: {},
+    byCause: NO_CAUSES,
+    regretted: 0,
+    ...parts,
+  };
+}
+
+export function packageStatus(key: string, parts: Partial<PackageStatus> = {}): PackageStatus {
+  const [model = key, version = 'v1'] = key.split('@');
+  return {
+    model,
+    version,
+    key,
+    loaded: true,
+    strategy: 'balanced',
+    ownStrategy: null,
+    preference: null,
+    requires: [],
+    neededBy: [],
+    lastUsedAt: null,
+    idleSeconds: null,
+    memoryBytes: null,
+    totals: unloadTotals(),
+    rank: null,
+    whyNot: null,
+    goesInSeconds: null,
+    ...parts,
+  };
+}
+
+export function unloadingStatus(parts: Partial<UnloadingStatus> = {}): UnloadingStatus {
+  return {
+    enabled: true,
+    checkIntervalSeconds: 60,
+    strategy: 'balanced',
+    currentStrategy: 'balanced',
+    strategies: ['aggressive', 'balanced', 'conservative'],
+    pressureThreshold: 0.8,
+    maxPerCycle: 5,
+    minSavingsBytes: 1024 ** 2,
+    observedSeconds: 100,
+    totals: unloadTotals(),
+    packages: [packageStatus('intents@v1'), packageStatus('intents@v2', { loaded: false })],
+    box: { pressure: 'low', usedBytes: 1e9, limitBytes: 4e9 },
+    refused: { pinned: 0, young: 0 },
     ...parts,
   };
 }

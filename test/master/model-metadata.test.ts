@@ -48,7 +48,13 @@ function write(declared: string, name = 'v1', before = ''): void {
 }
 
 function reader(config: Partial<ModelAppConfig> = {}): { metadata: ModelMetadataReader; entry: Entry } {
-  const versions = ['v1', 'v2'].map((version) => ({ version, module: module(version), options: {}, weight: null }));
+  const versions = ['v1', 'v2'].map((version) => ({
+    version,
+    module: module(version),
+    options: {},
+    weight: null,
+    unload: { strategy: null, preference: null },
+  }));
   const app = {
     name: 'm',
     config: {

@@ -48,7 +48,13 @@ export class LiveWorkers {
 
   static model(isolation: 'process' | 'thread', fixture: string, more: LiveOptions = {}): LiveWorkers {
     const { heapBytes = null, nodeArgs = [], concurrency = 1, options = { package: PACKAGE } } = more;
-    const version = { version: 'v1', module: path.join(FIXTURES, 'models', fixture), options, weight: null };
+    const version = {
+      version: 'v1',
+      module: path.join(FIXTURES, 'models', fixture),
+      options,
+      weight: null,
+      unload: { strategy: null, preference: null },
+    };
     const shared = common(heapBytes);
     const config: ModelAppConfig = {
       ...shared,
@@ -73,6 +79,7 @@ export class LiveWorkers {
         maxEjected: 0.5,
       },
       idempotent: true,
+      unload: { requires: [] },
     };
     const output: string[] = [];
     const launch = isolation === 'thread' ? threadBackend : processBackend;
