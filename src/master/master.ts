@@ -161,6 +161,9 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     },
     models: () => runtime.status(),
     unloading: () => runtime.unloading(),
+    config: () => ({ values: {}, origins: {} }),
+    patchConfig: () => refuseChanges(),
+    resetConfig: () => refuseChanges(),
     decisions: (filter) => decisions.list(filter),
     logs: (target, options) => logs.tail(target, options),
     followLogs: (target, onLine) => logs.follow(target, onLine),
@@ -192,6 +195,9 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
   const refuseWhenEnding = (): typeof tracked => {
     if (ending) throw new SupError('SUP_SHUTTING_DOWN', 'the supervisor is shutting down');
     return tracked;
+  };
+  const refuseChanges = async (): Promise<never> => {
+    throw new SupError('SUP_CONFLICT', 'the configuration cannot be changed at run time yet: edit the file and reload');
   };
   const listeners = new Listeners({
     supervisor: master,
