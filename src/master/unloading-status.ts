@@ -38,6 +38,19 @@ export interface UnloadTotals {
   regretted: number;
 }
 
+/** What collecting the garbage of all workers brought. */
+export interface GarbageReport {
+  /** Proportional set size of the workers' processes, read before and after. Null where it can't be read. */
+  beforeBytes: number | null;
+  afterBytes: number | null;
+  /** Asked. */
+  workers: number;
+  /** Of these, those that gave no answer in time. */
+  unanswered: number;
+  /** When it was done. */
+  at: number;
+}
+
 export interface PackageStatus {
   model: string;
   version: string;
