@@ -179,6 +179,7 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     resources: () => resources.report(),
     memory: () => resources.memory(),
     cleanup: () => resources.cleanUp(),
+    collectGarbage: () => refuseChanges(),
     shutdown: (reason) => {
       ending ??= end(reason);
       return ending;

@@ -31,10 +31,24 @@ export interface UnloadTotals {
   freedBytes: number;
   seconds: number;
   lastAt: number | null;
+  lastLabel: string | null;
   byLabel: Readonly<Record<string, number>>;
   byCause: Readonly<Record<UnloadCause, number>>;
   /** Loads by a request soon after an unloading that nobody had asked for. */
   regretted: number;
+}
+
+/** What collecting the garbage of all workers brought. */
+export interface GarbageReport {
+  /** Proportional set size of the workers' processes, read before and after. Null where it can't be read. */
+  beforeBytes: number | null;
+  afterBytes: number | null;
+  /** Asked. */
+  workers: number;
+  /** Of these, those that gave no answer in time. */
+  unanswered: number;
+  /** When it was done. */
+  at: number;
 }
 
 export interface PackageStatus {

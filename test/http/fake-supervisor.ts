@@ -114,6 +114,10 @@ export function fakeSupervisor(parts: Partial<Supervisor> = {}): FakeSupervisor 
       calls.push('cleanup');
       return cleanupReport();
     },
+    collectGarbage: async () => {
+      calls.push('collect garbage');
+      return { beforeBytes: 3e6, afterBytes: 2e6, workers: 2, unanswered: 0, at: 1_640_995_200_250 };
+    },
     shutdown: async (reason) => {
       calls.push(`shutdown ${reason}`);
     },
@@ -131,6 +135,7 @@ export function unloadTotals(parts: Partial<UnloadTotals> = {}): UnloadTotals {
     freedBytes: 0,
     seconds: 0,
     lastAt: null,
+    lastLabel: null,
     byLabel: {},
     byCause: NO_CAUSES,
     regretted: 0,
