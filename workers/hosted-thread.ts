@@ -4,7 +4,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { messageOf } from '../src/errors.js';
 import type { FromWorker, LoadMessage, PredictMessage } from '../src/worker/protocol.js';
-import type { LoadResult, ThreadNote, ThreadTask } from './thread-protocol.js';
+import type { TaskResult, ThreadNote, ThreadTask } from './thread-protocol.js';
 
 /** A thread that does not end in this time is in native code, where nothing can reach it but the end of the process. */
 const TERMINATE_DEADLINE_MS = 2000;
@@ -17,7 +17,7 @@ export interface ThreadEvents {
 
 /** One worker thread: a Piscina pool of exactly one, which is the public way to own, address and end a single thread. */
 export class HostedThread {
-  readonly #pool: Piscina<ThreadTask, LoadResult | undefined>;
+  readonly #pool: Piscina<ThreadTask, TaskResult | undefined>;
   readonly #port: MessagePort;
   readonly #exited: Promise<void>;
   #ending: Promise<void> | null = null;
@@ -74,7 +74,8 @@ export class HostedThread {
     this.#asked = true;
     if (graceMs === 0) return this.#terminate();
     this.#ending ??= (async () => {
-      await Promise.race([this.#run({ type: 'unload' }), sleep(graceMs)]);
+      const unloaded = await Promise.race([this.#run({ type: 'unload' }), sleep(graceMs, undefined)]);
+      if (unloaded) this.events.message(unloaded);
       await this.#terminate();
     })();
     return this.#ending;
@@ -90,7 +91,7 @@ export class HostedThread {
     return this.#terminating;
   }
 
-  async #run(task: ThreadTask, transferList: MessagePort[] = []): Promise<LoadResult | undefined> {
+  async #run(task: ThreadTask, transferList: MessagePort[] = []): Promise<TaskResult | undefined> {
     try {
       return await this.#pool.run(task, { transferList });
     } catch (error) {

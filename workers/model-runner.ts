@@ -103,8 +103,12 @@ export class ModelRunner {
     }
   }
 
-  /** Lets what is in flight end, then the model, then its resources. What fails there is printed, and keeps nothing else from ending. */
-  async unload(): Promise<void> {
+  /**
+   * Lets what is in flight end, then the model, then its resources, and keeps neither. What fails there is printed, and keeps nothing
+   * else from ending: the answer has a line for each.
+   */
+  async unload(): Promise<string[]> {
+    const errors: string[] = [];
     this.#withdrawCleanup?.();
     await this.#idle();
     for (const context of [this.context, ...this.#batches.values()]) context.abort('the worker ends');
@@ -112,8 +116,11 @@ export class ModelRunner {
       await this.definition.unload?.(this.#model);
     } catch (error) {
       this.context.log.error('unload failed:', error);
+      errors.push(`unload failed: ${messageOf(error)}`);
     }
-    await this.resources.closeAll();
+    errors.push(...(await this.resources.closeAll()));
+    this.#model = undefined;
+    return errors;
   }
 
   async #cleanup(level: CleanupLevel): Promise<void> {

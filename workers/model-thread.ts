@@ -5,13 +5,14 @@ import { flushOutput } from './host-exit.js';
 import { ModelIsolate } from './model-isolate.js';
 import { ModelRunner } from './model-runner.js';
 import { postResult } from './post-result.js';
-import type { LoadResult, ThreadNote, ThreadTask } from './thread-protocol.js';
+import type { TaskResult, ThreadNote, ThreadTask } from './thread-protocol.js';
 
 let port: MessagePort | null = null;
 let runner: ModelRunner | null = null;
+const isolate = new ModelIsolate(() => runner);
 
 /** What Piscina runs in a thread of a host: one model on a loop of its own. */
-export default async function runTask(task: ThreadTask): Promise<LoadResult | undefined> {
+export default async function runTask(task: ThreadTask): Promise<TaskResult | undefined> {
   switch (task.type) {
     case 'start':
       start(task.port);
@@ -35,16 +36,16 @@ export default async function runTask(task: ThreadTask): Promise<LoadResult | un
       if (result) postResult(result, post);
       return undefined;
     }
-    case 'unload':
-      await runner?.unload();
+    case 'unload': {
+      const unloaded = await isolate.unload(drop);
       await flushOutput();
-      return undefined;
+      return unloaded ?? undefined;
+    }
   }
 }
 
 function start(own: MessagePort): void {
   port = own;
-  const isolate = new ModelIsolate(() => runner);
   port.on('message', (note: ThreadNote) => {
     if (note.type === 'abort') runner?.abort(note.batch);
     else if (note.type === 'more') runner?.more(note.batch, note.chunks);
@@ -53,6 +54,12 @@ function start(own: MessagePort): void {
   });
   post({ type: 'hello', pid: process.pid });
   isolate.beat(post);
+}
+
+function drop(): void {
+  // What it counted last.
+  post(isolate.heartbeat());
+  runner = null;
 }
 
 function post(message: FromWorker): void {

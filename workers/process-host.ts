@@ -75,10 +75,16 @@ function end(): Promise<never> {
   ending ??= (async () => {
     // A load that goes on is told, and not waited for.
     context?.abort('the worker ends');
-    await Promise.race([runner?.unload(), sleep(UNLOAD_DEADLINE_MS)]);
-    return exitFlushed(0, isolate.heartbeat());
+    const unloaded = await Promise.race([isolate.unload(drop), sleep(UNLOAD_DEADLINE_MS, null)]);
+    return exitFlushed(0, unloaded ?? isolate.heartbeat());
   })();
   return ending;
+}
+
+function drop(): void {
+  // What it counted last.
+  send(isolate.heartbeat());
+  runner = context = null;
 }
 
 function send(message: FromWorker): void {

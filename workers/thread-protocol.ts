@@ -19,5 +19,5 @@ export type ThreadTask =
 /** To the thread over the port: what may not wait for a task to end. Piscina's own way to abort a running one kills the thread. */
 export type ThreadNote = AbortMessage | MoreMessage | CleanupMessage | CheckMessage;
 
-/** What a `load` task comes to. */
-export type LoadResult = FromWorker & { type: 'loaded' | 'loadFailed' };
+/** What a `load` or `unload` task comes to. */
+export type TaskResult = FromWorker & { type: 'loaded' | 'loadFailed' | 'unloaded' };

@@ -5,6 +5,7 @@ import { Acts } from './acts.js';
 import { Configs } from './configs.js';
 import { Core, WORKERS_DIR } from './core.js';
 import { describe } from './describe.js';
+import { Garbage } from './garbage.js';
 import { healthOf } from './health.js';
 import { type Home, prepareHome } from './home.js';
 import { killLeftovers } from './leftovers.js';
@@ -93,6 +94,7 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     else if (event.from === 'starting') metadata.gaveUp(entry);
   });
   const { resources } = observation;
+  const garbage = new Garbage({ clock, apps: () => registry.apps });
   const logs = new LogReader(registry);
   const configs = new Configs(() => new Set(registry.entries.map((entry) => entry.file)));
   const settle = () => {
@@ -179,7 +181,7 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     resources: () => resources.report(),
     memory: () => resources.memory(),
     cleanup: () => resources.cleanUp(),
-    collectGarbage: () => refuseChanges(),
+    collectGarbage: () => garbage.collect(),
     shutdown: (reason) => {
       ending ??= end(reason);
       return ending;

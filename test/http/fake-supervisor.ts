@@ -116,7 +116,13 @@ export function fakeSupervisor(parts: Partial<Supervisor> = {}): FakeSupervisor 
     },
     collectGarbage: async () => {
       calls.push('collect garbage');
-      return { beforeBytes: 3e6, afterBytes: 2e6, workers: 2, unanswered: 0, at: 1_640_995_200_250 };
+      return {
+        beforeBytes: 1_073_741_824,
+        afterBytes: 1_048_576_000,
+        workers: 3,
+        unanswered: 0,
+        at: 1_640_995_200_000,
+      };
     },
     shutdown: async (reason) => {
       calls.push(`shutdown ${reason}`);
