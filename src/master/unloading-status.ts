@@ -32,6 +32,7 @@ export interface UnloadTotals {
   freedBytes: number;
   seconds: number;
   lastAt: number | null;
+  lastLabel: string | null;
   byLabel: Readonly<Record<string, number>>;
   byCause: Readonly<Record<UnloadCause, number>>;
   /** Loads by a request soon after an unloading that nobody had asked for. */

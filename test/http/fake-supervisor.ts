@@ -141,6 +141,7 @@ export function unloadTotals(parts: Partial<UnloadTotals> = {}): UnloadTotals {
     freedBytes: 0,
     seconds: 0,
     lastAt: null,
+    lastLabel: null,
     byLabel: {},
     byCause: NO_CAUSES,
     regretted: 0,
