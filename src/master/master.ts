@@ -69,7 +69,7 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     warn,
   });
   const { decisions, events, hooks, runtime, registry, predictions, observation } = core;
-  const plugins = new Plugins(hooks, warn, { clock, info: (text) => log.info(text) });
+  const plugins = new Plugins(hooks, runtime.strategies, warn, { clock, info: (text) => log.info(text) });
   decisions.onDecision((d) => log.info({ policy: d.policy, ...d.numbers }, `${d.subject}: ${d.action}: ${d.reason}`));
   const metadata = new ModelMetadataReader({
     registry,
@@ -163,6 +163,9 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     },
     models: () => runtime.status(),
     unloading: () => runtime.unloading(),
+    config: () => ({ values: {}, origins: {} }),
+    patchConfig: () => refuseChanges(),
+    resetConfig: () => refuseChanges(),
     decisions: (filter) => decisions.list(filter),
     logs: (target, options) => logs.tail(target, options),
     followLogs: (target, onLine) => logs.follow(target, onLine),
@@ -195,6 +198,9 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
   const refuseWhenEnding = (): typeof tracked => {
     if (ending) throw new SupError('SUP_SHUTTING_DOWN', 'the supervisor is shutting down');
     return tracked;
+  };
+  const refuseChanges = async (): Promise<never> => {
+    throw new SupError('SUP_CONFLICT', 'the configuration cannot be changed at run time yet: edit the file and reload');
   };
   const listeners = new Listeners({
     supervisor: master,
