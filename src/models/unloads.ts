@@ -90,7 +90,8 @@ export class Unloads {
           freedBytes: beforeBytes === null || afterBytes === null ? null : beforeBytes - afterBytes,
           boxBeforeBytes,
           boxAfterBytes: null,
-          error: memory.failure() ?? whatStayed(beforeBytes, afterBytes),
+          // A process that is kept has passed a measurement of its own.
+          error: memory.failure() ?? (pool.keptPid === null ? whatStayed(beforeBytes, afterBytes) : null),
         },
       });
       gone();
