@@ -18,8 +18,10 @@ import { Loads } from './loads.js';
 import { MemoryLedger } from './memory-ledger.js';
 import type { LearnedModel, Model } from './model.js';
 import { refusal } from './refusal.js';
+import { allRequirementsOf } from './requirements.js';
 import { modelCounts, modelStatus, stateOf } from './status.js';
 import { UnloadLog } from './unload-log.js';
+import { UnloadOrder } from './unload-order.js';
 import { unloadingStatus } from './unloading-status.js';
 import { Unloads } from './unloads.js';
 
@@ -53,6 +55,7 @@ export class ModelRuntime {
   readonly #ledger = new MemoryLedger<Model>();
   readonly #loads: Loads;
   readonly #unloads: Unloads;
+  readonly #unloadOrder: UnloadOrder;
   readonly #failures: LoadFailures;
   readonly #idle: Idle;
   readonly #unloadLog = new UnloadLog();
@@ -69,7 +72,7 @@ export class ModelRuntime {
     this.#loads = new Loads({
       clock,
       ledger: this.#ledger,
-      config: () => this.#settings.models,
+      config: () => this.#settings,
       models: () => this.models(),
       room: deps.room,
       keepValue: (model) => keepValue(model, clock.now(), clock.wall()),
@@ -77,6 +80,14 @@ export class ModelRuntime {
       unload: (model, reason, numbers) => this.#unloads.begin(model, 'load', reason, numbers),
       changed,
       refused: (model, error) => this.#failQueued(model, error),
+    });
+    this.#unloadOrder = new UnloadOrder({
+      models: () => this.models(),
+      isLoading: (model) => this.isLoading(model),
+      unload: async (model, reason) => {
+        this.#unloads.begin(model, 'operator', reason);
+        await model.unloading;
+      },
     });
     this.#failures = new LoadFailures({
       clock,
@@ -138,6 +149,7 @@ export class ModelRuntime {
       config: this.#settings.unloading,
       log: this.#unloadLog,
       box: box(),
+      refused: this.#loads.refused,
       observedMs: clock.now() - this.#since,
       now: clock.now(),
       wall: clock.wall(),
@@ -168,9 +180,12 @@ export class ModelRuntime {
     return this.#loads.stateOf(model) !== null;
   }
 
-  /** How long a request waits for it to load. */
-  coldStartMs({ config }: Model): number {
-    return this.#settings.models.coldStartTimeoutMs ?? config.ready.timeoutMs + LOAD_MARGIN_MS;
+  /** How long a request waits for it to load, and for what it requires. */
+  coldStartMs(model: Model): number {
+    const { coldStartTimeoutMs } = this.#settings.models;
+    if (coldStartTimeoutMs !== null) return coldStartTimeoutMs;
+    const missing = [...allRequirementsOf(model, this.models())].filter(({ isReady }) => !isReady);
+    return [model, ...missing].reduce((sum, { config }) => sum + config.ready.timeoutMs + LOAD_MARGIN_MS, 0);
   }
 
   /** A request comes in; each is followed by one `ended`. */
@@ -236,17 +251,11 @@ export class ModelRuntime {
     await this.#loads.want(model, 'operator', Math.max(1, app.sizeOf(pool)));
   }
 
-  /** By hand; what is in flight is finished. @throws SupError SUP_CONFLICT while it loads */
+  /** By hand; what is in flight is finished. @throws SupError SUP_CONFLICT while it loads, or what stays loaded needs it */
   async unload(app: App, pool: Pool, reason: string): Promise<void> {
     const model = this.of(app, pool);
     if (!model) throw notAModel(app);
-    if (this.#loads.stateOf(model) !== null)
-      throw new SupError('SUP_CONFLICT', `${model.name} is loading; unload it when that is done`, {
-        model: model.config.name,
-      });
-    if (model.pool.phase !== 'running') return;
-    this.#unloads.begin(model, 'operator', reason);
-    await model.unloading;
+    await this.#unloadOrder.unload(model, reason);
   }
 
   /** At once, since memory runs out. */
@@ -264,6 +273,8 @@ export class ModelRuntime {
     // Not by way of a load of ours: an operator had a failed one tried again, or its size was fixed.
     if (worker.state === 'ready' && model.loadedAt === null && this.#loads.ofModel(model) === null)
       model.loadEnded(worker.bootMs / 1000, this.deps.clock.now());
+    // What requires it may wait for it.
+    if (worker.state === 'ready') this.#loads.look();
     const hasFailed = (worker.state === 'backoff' || worker.state === 'failed') && worker.failedBoots > 0;
     // One on trial harms nobody.
     if (!hasFailed || model.isReady || !model.pool.active().includes(worker)) return;

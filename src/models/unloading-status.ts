@@ -8,6 +8,7 @@ interface Known {
   config: UnloadingConfig;
   log: UnloadLog;
   box: UnloadingStatus['box'];
+  refused: UnloadingStatus['refused'];
   observedMs: number;
   now: number;
   wall: number;
@@ -15,7 +16,7 @@ interface Known {
 
 /** What `/api/package-unloading/*`, `list` and `describe` are made of. */
 export function unloadingStatus(models: readonly Model[], known: Known): UnloadingStatus {
-  const { config, log, box, observedMs } = known;
+  const { config, log, box, refused, observedMs } = known;
   return {
     enabled: config.enabled,
     checkIntervalSeconds: config.checkIntervalMs / 1000,
@@ -29,7 +30,7 @@ export function unloadingStatus(models: readonly Model[], known: Known): Unloadi
     totals: log.all,
     packages: models.map((model) => packageStatus(model, models, known)),
     box,
-    refused: { pinned: 0, young: 0 },
+    refused,
   };
 }
 
