@@ -9,6 +9,7 @@ import type { AppConfig, Config } from '../config/schema.js';
 import { SupError } from '../errors.js';
 import { AppLog } from '../logs/app-log.js';
 import type { GroupRegistry } from '../worker/backends/child.js';
+import { renamed, requiredApps } from './app-names.js';
 
 export interface Entry {
   app: App;
@@ -94,7 +95,7 @@ export class Registry {
     const applied: Applied[] = [];
     for (const own of wanted) {
       const name = names.get(own.name) as string;
-      const next = { ...own, name, dependsOn: own.dependsOn.map((d) => ({ ...d, app: names.get(d.app) ?? d.app })) };
+      const next = renamed(own, names);
       const existing = this.#entries.get(name);
       if (existing) {
         existing.file = config.file;
@@ -348,8 +349,28 @@ export class Registry {
       if (app.stops !== stops) throw calledOff();
       app.waitFor(null);
     }
+    for (const name of requiredApps(app.config)) {
+      const other = this.#entries.get(name);
+      if (!other || this.#waitsFor(other, app.name)) continue;
+      app.waitFor(`${name} (unload.requires)`);
+      // That it begins is enough: its load comes before this one's.
+      await Promise.race([other.begun, other.ready.catch(() => {})]);
+      if (app.stops !== stops) throw calledOff();
+      app.waitFor(null);
+    }
     entry.begin();
     await app.start();
+  }
+
+  /** Whether it starts after the app of this name, or is that app. */
+  #waitsFor({ app }: Entry, name: string, seen = new Set<App>()): boolean {
+    if (app.name === name) return true;
+    if (seen.has(app)) return false;
+    seen.add(app);
+    return [...app.config.dependsOn.map((dependency) => dependency.app), ...requiredApps(app.config)].some((next) => {
+      const other = this.#entries.get(next);
+      return other !== undefined && this.#waitsFor(other, name, seen);
+    });
   }
 }
 
