@@ -35,6 +35,7 @@ export type * from './master/supervisor.js';
 export type { DecisionNotice, MonitorHooks, PressureChange, Span } from './monitor/hooks.js';
 export { createResourceMonitor, type ResourceMonitor, type ResourceMonitorOptions } from './monitor/monitor.js';
 export type { MonitorStatus } from './monitor/status.js';
+export type { StrategyFacts, StrategyFunction } from './policy/unload/strategies.js';
 export { type MeasuredSize, recommendSize, type SizeContext } from './sizing/recommend.js';
 
 export interface SupervisorOptions {

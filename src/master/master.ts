@@ -69,7 +69,7 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     warn,
   });
   const { decisions, events, hooks, runtime, registry, predictions, observation } = core;
-  const plugins = new Plugins(hooks, warn, { clock, info: (text) => log.info(text) });
+  const plugins = new Plugins(hooks, runtime.strategies, warn, { clock, info: (text) => log.info(text) });
   decisions.onDecision((d) => log.info({ policy: d.policy, ...d.numbers }, `${d.subject}: ${d.action}: ${d.reason}`));
   const metadata = new ModelMetadataReader({
     registry,

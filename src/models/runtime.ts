@@ -18,8 +18,11 @@ import { Loads } from './loads.js';
 import { MemoryLedger } from './memory-ledger.js';
 import type { LearnedModel, Model } from './model.js';
 import { refusal } from './refusal.js';
+import { neededBy } from './requirements.js';
 import { modelCounts, modelStatus, stateOf } from './status.js';
+import { Strategies } from './strategies.js';
 import { UnloadLog } from './unload-log.js';
+import { Unloader } from './unloader.js';
 import { unloadingStatus } from './unloading-status.js';
 import { Unloads } from './unloads.js';
 
@@ -46,6 +49,8 @@ const TICK_MS = 500;
 const LEARN_EVERY_MS = 60_000;
 /** A load that takes its full time fails by itself, with a reason: the requests that wait for it hear that. */
 const LOAD_MARGIN_MS = 1000;
+const FOR_ANOTHER = 'Memory pressure unloading (room for another model)';
+const EMERGENCY = 'Memory pressure unloading (emergency)';
 
 /** Which model versions are loaded, and when they go. */
 export class ModelRuntime {
@@ -55,6 +60,8 @@ export class ModelRuntime {
   readonly #unloads: Unloads;
   readonly #failures: LoadFailures;
   readonly #idle: Idle;
+  readonly #strategies: Strategies;
+  readonly #unloader: Unloader;
   readonly #unloadLog = new UnloadLog();
   readonly #since: number;
   readonly #timers: readonly { cancel(): void }[];
@@ -65,16 +72,29 @@ export class ModelRuntime {
     this.#since = clock.now();
     this.#catalogue = new Catalogue({ apps, learned, windowMs: () => this.#settings.models.predictive.windowMs });
     const changed = (model: Model) => deps.changed(model.app);
-    this.#unloads = new Unloads({ clock, ledger: this.#ledger, decided, changed, gone: () => this.#loads.look() });
+    this.#strategies = new Strategies(deps.warn);
+    this.#unloads = new Unloads({
+      clock,
+      ledger: this.#ledger,
+      decided,
+      changed,
+      usedBytes: () => deps.box().usedBytes,
+      gone: () => this.#loads.look(),
+      measured: (record) => {
+        if (this.#settings.unloading.trackImpact) this.#unloadLog.add(record);
+      },
+    });
+    const keep = (model: Model) => keepValue(model, clock.now(), clock.wall());
     this.#loads = new Loads({
       clock,
       ledger: this.#ledger,
       config: () => this.#settings.models,
       models: () => this.models(),
       room: deps.room,
-      keepValue: (model) => keepValue(model, clock.now(), clock.wall()),
+      keepValue: keep,
       decided,
-      unload: (model, reason, numbers) => this.#unloads.begin(model, 'load', reason, numbers),
+      unload: (model, reason, numbers) =>
+        this.#unloads.begin(model, { cause: 'room', label: FOR_ANOTHER, policy: 'load', reason, numbers }),
       changed,
       refused: (model, error) => this.#failQueued(model, error),
     });
@@ -89,10 +109,24 @@ export class ModelRuntime {
     this.#idle = new Idle({
       clock,
       config: () => this.#settings,
+      strategies: this.#strategies,
       pressure: deps.pressure,
       decided,
-      unload: (model, reason, numbers) => this.#unloads.begin(model, 'keepalive', reason, numbers),
       load: (model) => this.#want(model, 'forecast'),
+    });
+    this.#unloader = new Unloader({
+      clock,
+      config: () => this.#settings,
+      strategies: this.#strategies,
+      idle: this.#idle,
+      pressure: deps.pressure,
+      usedShare: () => shareOf(deps.box()),
+      isLoading: (model) => this.#loads.stateOf(model) !== null,
+      keepValue: keep,
+      settled: () => this.#unloads.settled,
+      unload: (model, { cause, label, decision: { reason, numbers } }) =>
+        this.#unloads.begin(model, { cause, label, policy: 'unload', reason, numbers }),
+      trim: (model) => this.#unloads.trim(model, 'memory pressure is high: a part of it may be enough'),
     });
     this.#timers = [
       clock.setInterval(() => this.#tick(), TICK_MS),
@@ -113,8 +147,12 @@ export class ModelRuntime {
   /** Memory was measured; `at` is monotonic ms. */
   sampled(at: number): void {
     this.#ledger.sampled(at);
-    for (const model of this.models()) model.learnLeast(at);
+    this.#unloads.sampled(at);
+    const models = this.models();
+    for (const model of models) model.learnLeast(at);
     this.#loads.look();
+    // What the sample shows may be urgent.
+    this.#unloader.tick(models);
   }
 
   models(): Model[] {
@@ -137,11 +175,33 @@ export class ModelRuntime {
     return unloadingStatus(this.models(), {
       config: this.#settings.unloading,
       log: this.#unloadLog,
+      unloader: this.#unloader,
+      idle: this.#idle,
+      strategies: this.#strategies,
+      refused: { pinned: 0, young: 0 },
       box: box(),
       observedMs: clock.now() - this.#since,
       now: clock.now(),
       wall: clock.wall(),
     });
+  }
+
+  /** Unloading strategies by name; plug-ins may add some. */
+  get strategies(): Strategies {
+    return this.#strategies;
+  }
+
+  /** Whether it may be unloaded where memory runs out: nothing keeps it, it is idle, and whatever needs it may go as well. */
+  mayEvict(pool: Pool): boolean {
+    const models = this.models();
+    const may = (model: Model): boolean =>
+      model.onDemand &&
+      model.unload.preference !== 'keep' &&
+      model.isIdle &&
+      !this.isLoading(model) &&
+      neededBy(model, models).every(may);
+    const model = models.find((each) => each.pool === pool);
+    return model !== undefined && may(model);
   }
 
   counts(): ModelCounts[] {
@@ -188,6 +248,7 @@ export class ModelRuntime {
   /** A request has come, and nobody is there to take it. */
   demand(model: Model): void {
     model.counts.coldStarts++;
+    if (model.judgeUnload(this.deps.clock.now()) === 'regretted') this.#unloadLog.regret(model.name);
     this.#wake(model, 'request');
   }
 
@@ -245,7 +306,7 @@ export class ModelRuntime {
         model: model.config.name,
       });
     if (model.pool.phase !== 'running') return;
-    this.#unloads.begin(model, 'operator', reason);
+    this.#unloads.begin(model, { cause: 'manual', label: 'Manual unloading', policy: 'operator', reason });
     await model.unloading;
   }
 
@@ -253,7 +314,7 @@ export class ModelRuntime {
   evict(pool: Pool, reason: string): Promise<void> {
     const model = this.models().find((each) => each.pool === pool);
     if (!model) return pool.resize(0);
-    this.#unloads.begin(model, 'memory', reason, { memory_bytes: model.measured().bytes });
+    this.#unloads.begin(model, { cause: 'emergency', label: EMERGENCY, policy: 'memory', reason });
     return model.unloading ?? Promise.resolve();
   }
 
@@ -299,6 +360,7 @@ export class ModelRuntime {
     const models = this.models();
     this.#failures.expire(models);
     this.#idle.tick(models);
+    this.#unloader.tick(models);
   }
 
   #wake(model: Model, cause: LoadCause): void {
@@ -317,6 +379,10 @@ export class ModelRuntime {
     model.dispatcher.setAvailability({ kind: 'down', error });
     this.deps.changed(model.app);
   }
+}
+
+function shareOf({ usedBytes, limitBytes }: UnloadingStatus['box']): number | null {
+  return usedBytes === null || limitBytes === null || limitBytes <= 0 ? null : usedBytes / limitBytes;
 }
 
 function notAModel(app: App): SupError {
