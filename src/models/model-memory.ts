@@ -28,8 +28,12 @@ export class ModelMemory {
 
   /** Why ending them counts as failed; null: they ended as they should. */
   failure(): string | null {
-    const killed = this.#workers.find(({ exitCode, thread }) => thread === null && exitCode === null);
-    return killed === undefined ? null : `${killed.id} had to be killed`;
+    for (const { id, exitCode, thread, unloaded } of this.#workers) {
+      const [error] = unloaded?.errors ?? [];
+      if (error !== undefined) return `${id}: ${error}`;
+      if (thread === null && exitCode === null) return `${id} had to be killed`;
+    }
+    return null;
   }
 }
 

@@ -11,20 +11,15 @@ import type { PressureLevel } from '../policy/pressure.js';
 import type { Pool } from '../pool/pool.js';
 import type { Worker } from '../worker/worker.js';
 import { Catalogue } from './catalogue.js';
-import { Idle } from './idle.js';
 import { keepValue } from './keep-value.js';
 import { LoadFailures } from './load-failures.js';
 import { Loads } from './loads.js';
 import { MemoryLedger } from './memory-ledger.js';
 import type { LearnedModel, Model } from './model.js';
 import { refusal } from './refusal.js';
-import { neededBy } from './requirements.js';
 import { modelCounts, modelStatus, stateOf } from './status.js';
-import { Strategies } from './strategies.js';
-import { UnloadLog } from './unload-log.js';
-import { Unloader } from './unloader.js';
-import { unloadingStatus } from './unloading-status.js';
-import { Unloads } from './unloads.js';
+import type { Strategies } from './strategies.js';
+import { Unloading } from './unloading.js';
 
 export type ModelSettings = Pick<Config, 'models' | 'unloading'>;
 
@@ -49,41 +44,21 @@ const TICK_MS = 500;
 const LEARN_EVERY_MS = 60_000;
 /** A load that takes its full time fails by itself, with a reason: the requests that wait for it hear that. */
 const LOAD_MARGIN_MS = 1000;
-const FOR_ANOTHER = 'Memory pressure unloading (room for another model)';
-const EMERGENCY = 'Memory pressure unloading (emergency)';
 
 /** Which model versions are loaded, and when they go. */
 export class ModelRuntime {
   readonly #catalogue: Catalogue;
   readonly #ledger = new MemoryLedger<Model>();
   readonly #loads: Loads;
-  readonly #unloads: Unloads;
   readonly #failures: LoadFailures;
-  readonly #idle: Idle;
-  readonly #strategies: Strategies;
-  readonly #unloader: Unloader;
-  readonly #unloadLog = new UnloadLog();
-  readonly #since: number;
+  readonly #unloading: Unloading;
   readonly #timers: readonly { cancel(): void }[];
   #settings: ModelSettings = STANDARD_BOX;
 
   constructor(private readonly deps: ModelRuntimeDependencies) {
     const { clock, decided, apps, learned } = deps;
-    this.#since = clock.now();
     this.#catalogue = new Catalogue({ apps, learned, windowMs: () => this.#settings.models.predictive.windowMs });
     const changed = (model: Model) => deps.changed(model.app);
-    this.#strategies = new Strategies(deps.warn);
-    this.#unloads = new Unloads({
-      clock,
-      ledger: this.#ledger,
-      decided,
-      changed,
-      usedBytes: () => deps.box().usedBytes,
-      gone: () => this.#loads.look(),
-      measured: (record) => {
-        if (this.#settings.unloading.trackImpact) this.#unloadLog.add(record);
-      },
-    });
     const keep = (model: Model) => keepValue(model, clock.now(), clock.wall());
     this.#loads = new Loads({
       clock,
@@ -93,8 +68,7 @@ export class ModelRuntime {
       room: deps.room,
       keepValue: keep,
       decided,
-      unload: (model, reason, numbers) =>
-        this.#unloads.begin(model, { cause: 'room', label: FOR_ANOTHER, policy: 'load', reason, numbers }),
+      unload: (model, reason, numbers) => this.#unloading.forAnother(model, reason, numbers),
       changed,
       refused: (model, error) => this.#failQueued(model, error),
     });
@@ -106,27 +80,20 @@ export class ModelRuntime {
       decided,
       changed,
     });
-    this.#idle = new Idle({
+    this.#unloading = new Unloading({
       clock,
       config: () => this.#settings,
-      strategies: this.#strategies,
-      pressure: deps.pressure,
+      ledger: this.#ledger,
       decided,
-      load: (model) => this.#want(model, 'forecast'),
-    });
-    this.#unloader = new Unloader({
-      clock,
-      config: () => this.#settings,
-      strategies: this.#strategies,
-      idle: this.#idle,
+      warn: deps.warn,
       pressure: deps.pressure,
-      usedShare: () => shareOf(deps.box()),
-      isLoading: (model) => this.#loads.stateOf(model) !== null,
+      box: deps.box,
+      isLoading: (model) => this.isLoading(model),
       keepValue: keep,
-      settled: () => this.#unloads.settled,
-      unload: (model, { cause, label, decision: { reason, numbers } }) =>
-        this.#unloads.begin(model, { cause, label, policy: 'unload', reason, numbers }),
-      trim: (model) => this.#unloads.trim(model, 'memory pressure is high: a part of it may be enough'),
+      load: (model) => this.#want(model, 'forecast'),
+      changed,
+      gone: () => this.#loads.look(),
+      refused: () => ({ pinned: 0, young: 0 }),
     });
     this.#timers = [
       clock.setInterval(() => this.#tick(), TICK_MS),
@@ -147,12 +114,10 @@ export class ModelRuntime {
   /** Memory was measured; `at` is monotonic ms. */
   sampled(at: number): void {
     this.#ledger.sampled(at);
-    this.#unloads.sampled(at);
     const models = this.models();
     for (const model of models) model.learnLeast(at);
     this.#loads.look();
-    // What the sample shows may be urgent.
-    this.#unloader.tick(models);
+    this.#unloading.sampled(at, models);
   }
 
   models(): Model[] {
@@ -166,42 +131,30 @@ export class ModelRuntime {
 
   status(): ModelStatus[] {
     const { clock } = this.deps;
-    const known = { loads: this.#loads, idle: this.#idle, ledger: this.#ledger, now: clock.now(), wall: clock.wall() };
+    const known = {
+      loads: this.#loads,
+      idle: this.#unloading.idle,
+      ledger: this.#ledger,
+      now: clock.now(),
+      wall: clock.wall(),
+    };
     return this.models().map((model) => modelStatus(model, known));
   }
 
   unloading(): UnloadingStatus {
-    const { clock, box } = this.deps;
-    return unloadingStatus(this.models(), {
-      config: this.#settings.unloading,
-      log: this.#unloadLog,
-      unloader: this.#unloader,
-      idle: this.#idle,
-      strategies: this.#strategies,
-      refused: { pinned: 0, young: 0 },
-      box: box(),
-      observedMs: clock.now() - this.#since,
-      now: clock.now(),
-      wall: clock.wall(),
-    });
+    return this.#unloading.status(this.models());
   }
 
   /** Unloading strategies by name; plug-ins may add some. */
   get strategies(): Strategies {
-    return this.#strategies;
+    return this.#unloading.strategies;
   }
 
   /** Whether it may be unloaded where memory runs out: nothing keeps it, it is idle, and whatever needs it may go as well. */
   mayEvict(pool: Pool): boolean {
     const models = this.models();
-    const may = (model: Model): boolean =>
-      model.onDemand &&
-      model.unload.preference !== 'keep' &&
-      model.isIdle &&
-      !this.isLoading(model) &&
-      neededBy(model, models).every(may);
     const model = models.find((each) => each.pool === pool);
-    return model !== undefined && may(model);
+    return model !== undefined && this.#unloading.mayGo(model, models);
   }
 
   counts(): ModelCounts[] {
@@ -248,7 +201,7 @@ export class ModelRuntime {
   /** A request has come, and nobody is there to take it. */
   demand(model: Model): void {
     model.counts.coldStarts++;
-    if (model.judgeUnload(this.deps.clock.now()) === 'regretted') this.#unloadLog.regret(model.name);
+    this.#unloading.missed(model);
     this.#wake(model, 'request');
   }
 
@@ -306,7 +259,7 @@ export class ModelRuntime {
         model: model.config.name,
       });
     if (model.pool.phase !== 'running') return;
-    this.#unloads.begin(model, { cause: 'manual', label: 'Manual unloading', policy: 'operator', reason });
+    this.#unloading.byHand(model, reason);
     await model.unloading;
   }
 
@@ -314,7 +267,7 @@ export class ModelRuntime {
   evict(pool: Pool, reason: string): Promise<void> {
     const model = this.models().find((each) => each.pool === pool);
     if (!model) return pool.resize(0);
-    this.#unloads.begin(model, { cause: 'emergency', label: EMERGENCY, policy: 'memory', reason });
+    this.#unloading.inEmergency(model, reason);
     return model.unloading ?? Promise.resolve();
   }
 
@@ -359,8 +312,7 @@ export class ModelRuntime {
     }
     const models = this.models();
     this.#failures.expire(models);
-    this.#idle.tick(models);
-    this.#unloader.tick(models);
+    this.#unloading.tick(models);
   }
 
   #wake(model: Model, cause: LoadCause): void {
@@ -379,10 +331,6 @@ export class ModelRuntime {
     model.dispatcher.setAvailability({ kind: 'down', error });
     this.deps.changed(model.app);
   }
-}
-
-function shareOf({ usedBytes, limitBytes }: UnloadingStatus['box']): number | null {
-  return usedBytes === null || limitBytes === null || limitBytes <= 0 ? null : usedBytes / limitBytes;
 }
 
 function notAModel(app: App): SupError {
