@@ -26,6 +26,11 @@ export class Client {
     return this.#json<T>('POST', path, body, null);
   }
 
+  /** As `post`. */
+  put<T>(path: string, body: unknown): Promise<T> {
+    return this.#json<T>('PUT', path, body, null);
+  }
+
   health(): Promise<Health> {
     return this.get<Health>('/api/health/');
   }

@@ -61,6 +61,30 @@ const ALIASES: readonly (readonly [name: string, alias: Alias])[] = [
   // One wait there, two here: for a worker that fails, and for a model that does not load.
   ['failure_cooldown_seconds', { key: ['health', 'cooldown'], read: read.inUnit('s'), unfit: ofModels() }],
   ['failure_cooldown_seconds', { key: ['models', 'failure_cooldown'], read: read.inUnit('s') }],
+  ['lazy_loading_unloading_enabled', { key: ['unloading', 'enabled'], read: read.flag }],
+  ['lazy_loading_unloading_strategy', { key: ['unloading', 'strategy'], read: read.word }],
+  ['lazy_loading_unloading_check_interval', { key: ['unloading', 'check_interval'], read: read.inUnit('s') }],
+  ['lazy_loading_unloading_aggressive_timeout', { key: ['unloading', 'aggressive'], read: read.inUnit('s') }],
+  ['lazy_loading_unloading_balanced_timeout', { key: ['unloading', 'balanced'], read: read.inUnit('s') }],
+  ['lazy_loading_unloading_conservative_timeout', { key: ['unloading', 'conservative'], read: read.inUnit('s') }],
+  [
+    'lazy_loading_unloading_memory_pressure_threshold',
+    { key: ['unloading', 'pressure_threshold'], read: read.fraction },
+  ],
+  [
+    'lazy_loading_unloading_memory_pressure_timeout',
+    { key: ['unloading', 'pressure_timeout'], read: read.inUnit('s') },
+  ],
+  ['lazy_loading_unloading_enable_memory_pressure_unloading', { key: ['unloading', 'by_pressure'], read: read.flag }],
+  ['lazy_loading_unloading_enable_usage_pattern_unloading', { key: ['unloading', 'by_pattern'], read: read.flag }],
+  ['lazy_loading_unloading_enable_user_preference_unloading', { key: ['unloading', 'by_preference'], read: read.flag }],
+  ['lazy_loading_unloading_enable_adaptive_unloading', { key: ['unloading', 'adaptive'], read: read.flag }],
+  ['lazy_loading_unloading_performance_impact_tracking', { key: ['unloading', 'track_impact'], read: read.flag }],
+  ['lazy_loading_unloading_max_unloads_per_cycle', { key: ['unloading', 'max_per_cycle'], read: read.number }],
+  [
+    'lazy_loading_unloading_min_memory_savings_threshold',
+    { key: ['unloading', 'min_savings'], read: read.inUnit('B') },
+  ],
 ];
 
 export const ALIAS_NAMES: readonly string[] = [...new Set(ALIASES.map(([name]) => name))];

@@ -1,5 +1,6 @@
 /** What can only be seen with all apps side by side. */
 import net from 'node:net';
+import { circlesOf } from './circles.js';
 import { didYouMean, nearest } from './nearest.js';
 import type { Report } from './report.js';
 import type { AppConfig, ControlConfig, InferenceConfig } from './types.js';
@@ -99,8 +100,9 @@ function checkDependencies({ apps, names }: Whole, report: Report): void {
       }
     }
   }
-  for (const cycle of cyclesOf(apps)) {
-    report.problem(['apps', cycle[0]!, 'depends_on'], `is a circle: ${[...cycle, cycle[0]!].join(' → ')}`, 'key');
+  const next = new Map(apps.map((app) => [app.name, app.dependsOn.map((dependency) => dependency.app)]));
+  for (const circle of circlesOf(next)) {
+    report.problem(['apps', circle[0]!, 'depends_on'], `is a circle: ${[...circle, circle[0]!].join(' → ')}`, 'key');
   }
 }
 
@@ -108,23 +110,4 @@ function checkDependencies({ apps, names }: Whole, report: Report): void {
 function dependencyPath(app: string, wanted: string, index: number, report: Report): string[] {
   const at = ['apps', app, 'depends_on'];
   return report.has([...at, wanted]) ? [...at, wanted] : [...at, String(index)];
-}
-
-/** Each circle of two or more apps once, beginning with the app that stands first. */
-function cyclesOf(apps: readonly AppConfig[]): string[][] {
-  const next = new Map(apps.map((app) => [app.name, app.dependsOn.map((d) => d.app)]));
-  const done = new Set<string>();
-  const cycles: string[][] = [];
-  const visit = (name: string, trail: readonly string[]): void => {
-    const start = trail.indexOf(name);
-    if (start !== -1) {
-      if (trail.length - start > 1) cycles.push(trail.slice(start));
-      return;
-    }
-    if (done.has(name)) return;
-    for (const wanted of next.get(name) ?? []) visit(wanted, [...trail, name]);
-    done.add(name);
-  };
-  for (const app of apps) visit(app.name, []);
-  return cycles;
 }

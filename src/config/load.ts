@@ -19,6 +19,7 @@ import { checkResources } from './resource-checks.js';
 import { fileSchema } from './schema.js';
 import { parseText } from './source.js';
 import type { AppConfig, Config } from './types.js';
+import { checkUnloading } from './unload-checks.js';
 import { validate, valueAt } from './validate.js';
 
 export interface LoadOptions {
@@ -95,6 +96,8 @@ function read(draft: Draft, { file, dir, text }: Origin, options: LoadOptions, r
   }
   checkResources({ limits: top.limits, pressure: top.pressure, cpu: top.cpu, written: draft.value }, report);
   checkWhole({ control: top.control, inference: top.inference, apps, names, hasModels }, report);
+  const hasPlugins = top.plugins.length > 0;
+  checkUnloading({ apps, names, hasPlugins, written: draft.value }, report);
   return {
     file,
     dir,

@@ -210,7 +210,10 @@ const preference = z
   .enum(['keep', 'evict', 'none'])
   .nullable()
   .describe('keep: never unloaded by itself; evict: the first to go; none, or null: like any other');
-const strategyName = z.string().regex(/^[A-Za-z][\w.-]*$/, { error: () => 'must be the name of a strategy' });
+const strategyName = z
+  .string()
+  .regex(/^[A-Za-z][\w.-]*$/, { error: () => 'must be the name of a strategy' })
+  .meta({ examples: [...UNLOAD_STRATEGIES] });
 
 const unloadKeys = {
   strategy: strategyName

@@ -5,6 +5,7 @@ import { Acts } from './acts.js';
 import { Configs } from './configs.js';
 import { Core, WORKERS_DIR } from './core.js';
 import { describe } from './describe.js';
+import { Garbage } from './garbage.js';
 import { healthOf } from './health.js';
 import { type Home, prepareHome } from './home.js';
 import { killLeftovers } from './leftovers.js';
@@ -68,7 +69,7 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     warn,
   });
   const { decisions, events, hooks, runtime, registry, predictions, observation } = core;
-  const plugins = new Plugins(hooks, warn, { clock, info: (text) => log.info(text) });
+  const plugins = new Plugins(hooks, runtime.strategies, warn, { clock, info: (text) => log.info(text) });
   decisions.onDecision((d) => log.info({ policy: d.policy, ...d.numbers }, `${d.subject}: ${d.action}: ${d.reason}`));
   const metadata = new ModelMetadataReader({
     registry,
@@ -93,6 +94,7 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     else if (event.from === 'starting') metadata.gaveUp(entry);
   });
   const { resources } = observation;
+  const garbage = new Garbage({ clock, apps: () => registry.apps });
   const logs = new LogReader(registry);
   const configs = new Configs(() => new Set(registry.entries.map((entry) => entry.file)));
   const settle = () => {
@@ -161,6 +163,9 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     },
     models: () => runtime.status(),
     unloading: () => runtime.unloading(),
+    config: () => ({ values: {}, origins: {} }),
+    patchConfig: () => refuseChanges(),
+    resetConfig: () => refuseChanges(),
     decisions: (filter) => decisions.list(filter),
     logs: (target, options) => logs.tail(target, options),
     followLogs: (target, onLine) => logs.follow(target, onLine),
@@ -176,6 +181,7 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     resources: () => resources.report(),
     memory: () => resources.memory(),
     cleanup: () => resources.cleanUp(),
+    collectGarbage: () => garbage.collect(),
     shutdown: (reason) => {
       ending ??= end(reason);
       return ending;
@@ -192,6 +198,9 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
   const refuseWhenEnding = (): typeof tracked => {
     if (ending) throw new SupError('SUP_SHUTTING_DOWN', 'the supervisor is shutting down');
     return tracked;
+  };
+  const refuseChanges = async (): Promise<never> => {
+    throw new SupError('SUP_CONFLICT', 'the configuration cannot be changed at run time yet: edit the file and reload');
   };
   const listeners = new Listeners({
     supervisor: master,

@@ -6,10 +6,12 @@
 import type { ModelWindow } from '../metrics/model-history.js';
 import type { CancelSignal } from '../pool/job.js';
 import type { WorkerState } from '../worker/state.js';
+import type { ConfigChange, ConfigReport, ConfigSetting } from './config-report.js';
 import type { ModelMetadata, ModelStatus } from './model-status.js';
 import type { CleanupReport, MemoryReport, ResourceReport, Sizing, WorkerResources } from './resource-reports.js';
-import type { UnloadingStatus } from './unloading-status.js';
+import type { GarbageReport, UnloadingStatus } from './unloading-status.js';
 
+export type * from './config-report.js';
 export type * from './model-status.js';
 export type * from './resource-reports.js';
 export type * from './unloading-status.js';
@@ -180,6 +182,15 @@ export interface Supervisor {
   unloading(): UnloadingStatus;
   /** What all of them together did in the last so many seconds, at most an hour. */
   modelWindow(seconds: number): ModelWindow;
+  /** The configuration that is in force, of all files, and where each value comes from. */
+  config(): ConfigReport;
+  /**
+   * Changes keys while everything goes on, all of them or none; no worker is replaced. Kept until the file's own value changes, or it is reset.
+   * @throws SupError SUP_CONFIG_INVALID, with `data.problems: string[]`; SUP_CONFLICT for what needs new workers or listeners
+   */
+  patchConfig(changes: readonly ConfigSetting[]): Promise<ConfigChange>;
+  /** Takes back what was changed at run time: one key and what is below it; null: all. @throws SupError SUP_BAD_REQUEST */
+  resetConfig(key: readonly string[] | null): Promise<ConfigChange>;
   decisions(filter: { policy?: string; subject?: string; limit?: number }): Decision[];
   /** Last lines, oldest first. @throws SupError SUP_NO_SUCH_TARGET */
   logs(target: string, options: { lines: number; since: Date | null }): Promise<LogLine[]>;
@@ -208,6 +219,8 @@ export interface Supervisor {
   memory(): MemoryReport;
   /** Runs the cleanup rung of the memory ladder now, in every worker; resolves when it is measured, within 5 s. */
   cleanup(): Promise<CleanupReport>;
+  /** Collects the garbage of every Node worker; nothing is dropped, and no cleanup hook runs. */
+  collectGarbage(): Promise<GarbageReport>;
   /** Drains and stops everything, then ends the master. */
   shutdown(reason: string): Promise<void>;
 }

@@ -32,6 +32,17 @@ export function shortName({ app, name, config }: Model): string {
   return config.versions.length === 1 ? app.name : name;
 }
 
+/** Of each of these, which others of them could not do without it; who is needed by nobody is left out. */
+export function dependents(models: readonly Model[]): Map<Model, Model[]> {
+  const needed = new Map<Model, Model[]>();
+  for (const model of models) {
+    if (model.config.unload.requires.length === 0) continue;
+    for (const required of requirementsOf(model, models))
+      needed.set(required, [...(needed.get(required) ?? []), model]);
+  }
+  return needed;
+}
+
 function isMeant({ app, name, version, config }: Model, wanted: string): boolean {
   return wanted === name || (wanted === app.name && version === config.defaultVersion);
 }

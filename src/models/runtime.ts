@@ -11,7 +11,6 @@ import type { PressureLevel } from '../policy/pressure.js';
 import type { Pool } from '../pool/pool.js';
 import type { Worker } from '../worker/worker.js';
 import { Catalogue } from './catalogue.js';
-import { Idle } from './idle.js';
 import { keepValue } from './keep-value.js';
 import { LoadFailures } from './load-failures.js';
 import { Loads } from './loads.js';
@@ -20,10 +19,9 @@ import type { LearnedModel, Model } from './model.js';
 import { refusal } from './refusal.js';
 import { allRequirementsOf } from './requirements.js';
 import { modelCounts, modelStatus, stateOf } from './status.js';
-import { UnloadLog } from './unload-log.js';
+import type { Strategies } from './strategies.js';
 import { UnloadOrder } from './unload-order.js';
-import { unloadingStatus } from './unloading-status.js';
-import { Unloads } from './unloads.js';
+import { Unloading } from './unloading.js';
 
 export type ModelSettings = Pick<Config, 'models' | 'unloading'>;
 
@@ -54,30 +52,26 @@ export class ModelRuntime {
   readonly #catalogue: Catalogue;
   readonly #ledger = new MemoryLedger<Model>();
   readonly #loads: Loads;
-  readonly #unloads: Unloads;
   readonly #unloadOrder: UnloadOrder;
   readonly #failures: LoadFailures;
-  readonly #idle: Idle;
-  readonly #unloadLog = new UnloadLog();
-  readonly #since: number;
+  readonly #unloading: Unloading;
   readonly #timers: readonly { cancel(): void }[];
   #settings: ModelSettings = STANDARD_BOX;
 
   constructor(private readonly deps: ModelRuntimeDependencies) {
     const { clock, decided, apps, learned } = deps;
-    this.#since = clock.now();
     this.#catalogue = new Catalogue({ apps, learned, windowMs: () => this.#settings.models.predictive.windowMs });
     const changed = (model: Model) => deps.changed(model.app);
-    this.#unloads = new Unloads({ clock, ledger: this.#ledger, decided, changed, gone: () => this.#loads.look() });
+    const keep = (model: Model) => keepValue(model, clock.now(), clock.wall());
     this.#loads = new Loads({
       clock,
       ledger: this.#ledger,
       config: () => this.#settings,
       models: () => this.models(),
       room: deps.room,
-      keepValue: (model) => keepValue(model, clock.now(), clock.wall()),
+      keepValue: keep,
       decided,
-      unload: (model, reason, numbers) => this.#unloads.begin(model, 'load', reason, numbers),
+      unload: (model, reason, numbers) => this.#unloading.forAnother(model, reason, numbers),
       changed,
       refused: (model, error) => this.#failQueued(model, error),
     });
@@ -85,7 +79,7 @@ export class ModelRuntime {
       models: () => this.models(),
       isLoading: (model) => this.isLoading(model),
       unload: async (model, reason) => {
-        this.#unloads.begin(model, 'operator', reason);
+        this.#unloading.byHand(model, reason);
         await model.unloading;
       },
     });
@@ -97,13 +91,20 @@ export class ModelRuntime {
       decided,
       changed,
     });
-    this.#idle = new Idle({
+    this.#unloading = new Unloading({
       clock,
       config: () => this.#settings,
-      pressure: deps.pressure,
+      ledger: this.#ledger,
       decided,
-      unload: (model, reason, numbers) => this.#unloads.begin(model, 'keepalive', reason, numbers),
+      warn: deps.warn,
+      pressure: deps.pressure,
+      box: deps.box,
+      isLoading: (model) => this.isLoading(model),
+      keepValue: keep,
       load: (model) => this.#want(model, 'forecast'),
+      changed,
+      gone: () => this.#loads.look(),
+      refused: () => this.#loads.refused,
     });
     this.#timers = [
       clock.setInterval(() => this.#tick(), TICK_MS),
@@ -124,8 +125,10 @@ export class ModelRuntime {
   /** Memory was measured; `at` is monotonic ms. */
   sampled(at: number): void {
     this.#ledger.sampled(at);
-    for (const model of this.models()) model.learnLeast(at);
+    const models = this.models();
+    for (const model of models) model.learnLeast(at);
     this.#loads.look();
+    this.#unloading.sampled(at, models);
   }
 
   models(): Model[] {
@@ -139,21 +142,30 @@ export class ModelRuntime {
 
   status(): ModelStatus[] {
     const { clock } = this.deps;
-    const known = { loads: this.#loads, idle: this.#idle, ledger: this.#ledger, now: clock.now(), wall: clock.wall() };
+    const known = {
+      loads: this.#loads,
+      idle: this.#unloading.idle,
+      ledger: this.#ledger,
+      now: clock.now(),
+      wall: clock.wall(),
+    };
     return this.models().map((model) => modelStatus(model, known));
   }
 
   unloading(): UnloadingStatus {
-    const { clock, box } = this.deps;
-    return unloadingStatus(this.models(), {
-      config: this.#settings.unloading,
-      log: this.#unloadLog,
-      box: box(),
-      refused: this.#loads.refused,
-      observedMs: clock.now() - this.#since,
-      now: clock.now(),
-      wall: clock.wall(),
-    });
+    return this.#unloading.status(this.models());
+  }
+
+  /** Unloading strategies by name; plug-ins may add some. */
+  get strategies(): Strategies {
+    return this.#unloading.strategies;
+  }
+
+  /** Whether it may be unloaded where memory runs out: nothing keeps it, it is idle, and whatever needs it may go as well. */
+  mayEvict(pool: Pool): boolean {
+    const models = this.models();
+    const model = models.find((each) => each.pool === pool);
+    return model !== undefined && this.#unloading.mayGo(model, models);
   }
 
   counts(): ModelCounts[] {
@@ -203,6 +215,7 @@ export class ModelRuntime {
   /** A request has come, and nobody is there to take it. */
   demand(model: Model): void {
     model.counts.coldStarts++;
+    this.#unloading.missed(model);
     this.#wake(model, 'request');
   }
 
@@ -262,7 +275,7 @@ export class ModelRuntime {
   evict(pool: Pool, reason: string): Promise<void> {
     const model = this.models().find((each) => each.pool === pool);
     if (!model) return pool.resize(0);
-    this.#unloads.begin(model, 'memory', reason, { memory_bytes: model.measured().bytes });
+    this.#unloading.inEmergency(model, reason);
     return model.unloading ?? Promise.resolve();
   }
 
@@ -309,7 +322,7 @@ export class ModelRuntime {
     }
     const models = this.models();
     this.#failures.expire(models);
-    this.#idle.tick(models);
+    this.#unloading.tick(models);
   }
 
   #wake(model: Model, cause: LoadCause): void {

@@ -7,7 +7,7 @@ const FILES = { 'n.mjs': '', 'sub/x': '' };
 /** The change between two sets of keys of one app in one folder: other folders have other paths. */
 function change(before: string, after: string): AppChange {
   const { config } = load(
-    `apps:\n  before: { ${before} }\n  after: { ${after} }\n  other: { command: [x] }\n`,
+    `apps:\n  before: { ${before} }\n  after: { ${after} }\n  other: { command: [x] }\n  model: { module: m.mjs }\n`,
     {},
     FILES,
   );
@@ -57,6 +57,8 @@ describe('diffApp', () => {
     [MODEL, 'versions: { v1: { module: m.mjs, weight: 5 } }', 'versions'],
     [MODEL, 'versions: { v1: { module: m.mjs }, v2: { module: m.mjs } }', 'versions'],
     [MODEL, `${MODEL}, routing: { strategy: round_robin }`, 'in-place'],
+    [MODEL, `${MODEL}, unload: { requires: [model] }`, 'in-place'],
+    [MODEL, `${MODEL}, unload: { strategy: aggressive, preference: keep }`, 'versions'],
     [MODEL, `${MODEL}, env: { A: 1 }, options: { a: 1 }`, 'generation'],
     [
       'versions: { a: { module: m.mjs }, b: { module: n.mjs } }',

@@ -53,6 +53,18 @@ describe('defaults', () => {
         enabled: true,
         strategy: 'balanced',
         timeoutsMs: { aggressive: 5 * MINUTE, balanced: 15 * MINUTE, conservative: 30 * MINUTE },
+        checkIntervalMs: MINUTE,
+        pressureThreshold: 0.8,
+        pressureTimeoutMs: MINUTE,
+        maxPerCycle: 5,
+        minSavingsBytes: MIB,
+        minResidencyMs: MINUTE,
+        order: 'keep_value',
+        byPressure: true,
+        byPattern: true,
+        byPreference: true,
+        adaptive: true,
+        trackImpact: true,
       },
       plugins: [],
       apps: [],
@@ -116,6 +128,7 @@ describe('defaults', () => {
         defaultVersion: 'v1',
         versionPolicy: { kind: 'all' },
         routing: { strategy: 'least_connections', key: 'user' },
+        unload: { requires: [] },
         isolation: 'process',
         concurrency: 1,
         timeoutMs: 30_000,
@@ -176,18 +189,36 @@ models:
   ttl: 1h
   failure_cooldown: 0
   predictive: { enabled: false, window: 7d, horizon: 0, forecast_only: true }
-unloading: { enabled: false, strategy: aggressive, aggressive: 1m, balanced: 2m, conservative: 3m }
+unloading:
+  enabled: false
+  strategy: aggressive
+  aggressive: 1m
+  balanced: 2m
+  conservative: 3m
+  check_interval: 5s
+  pressure_threshold: 70%
+  pressure_timeout: 0
+  max_per_cycle: 3
+  min_savings: 0B
+  min_residency: 2s
+  order: gdsf
+  by_pressure: false
+  by_pattern: false
+  by_preference: false
+  adaptive: false
+  track_impact: false
 plugins: [./s.mjs, models/one.mjs]
 apps:
   intents:
     kind: model
     namespace: nlp
     versions:
-      v2: { module: m.mjs, options: { labels: [a, b] }, weight: 0.5, unload: { strategy: null, preference: null } }
+      v2: { module: m.mjs, options: { labels: [a, b] }, weight: 0.5, unload: { strategy: aggressive, preference: keep } }
       v1: { module: models/one.mjs }
     default: v2
     version_policy: { latest: 1 }
     routing: { strategy: consistent_hash, key: header:X-Session }
+    unload: { strategy: conservative, preference: evict, requires: [tokens@v1] }
     options: { device: cpu, labels: [] }
     isolation: thread
     workers: { min: 0, max: max }
@@ -211,6 +242,7 @@ apps:
     health: { wedge: 20s, interval: 10s, check_timeout: 1s, failures: 5, cooldown: 1m, max_ejected: 25% }
     log: { level: error, rotate: { keep: 9 } }
     depends_on: [web]
+  tokens: { module: m.mjs }
   web:
     handler: s.mjs
     port: 8080
@@ -286,10 +318,22 @@ apps:
       enabled: false,
       strategy: 'aggressive',
       timeoutsMs: { aggressive: MINUTE, balanced: 2 * MINUTE, conservative: 3 * MINUTE },
+      checkIntervalMs: 5000,
+      pressureThreshold: 0.7,
+      pressureTimeoutMs: 0,
+      maxPerCycle: 3,
+      minSavingsBytes: 0,
+      minResidencyMs: 2000,
+      order: 'gdsf',
+      byPressure: false,
+      byPattern: false,
+      byPreference: false,
+      adaptive: false,
+      trackImpact: false,
     },
     plugins: [path.join(dir, 's.mjs'), path.join(dir, 'models/one.mjs')],
   });
-  const [intents, web, native, job] = config.apps;
+  const [intents, , web, native, job] = config.apps;
   expect(intents).toEqual({
     kind: 'model',
     name: 'intents',
@@ -300,14 +344,14 @@ apps:
         module: path.join(dir, 'm.mjs'),
         options: { device: 'cpu', labels: ['a', 'b'] },
         weight: 0.5,
-        unload: { strategy: null, preference: null },
+        unload: { strategy: 'aggressive', preference: 'keep' },
       },
       {
         version: 'v1',
         module: path.join(dir, 'models/one.mjs'),
         options: { device: 'cpu', labels: [] },
         weight: null,
-        unload: { strategy: null, preference: null },
+        unload: { strategy: 'conservative', preference: 'evict' },
       },
     ],
     defaultVersion: 'v2',
@@ -363,6 +407,7 @@ apps:
     },
     log: { level: 'error', format: 'plain', rotate: { sizeBytes: MIB, keep: 9, maxAgeMs: 30 * 24 * 60 * MINUTE } },
     dependsOn: [{ app: 'web', condition: 'ready' }],
+    unload: { requires: ['tokens@v1'] },
   });
   expect(web).toMatchObject({
     kind: 'http',

@@ -1,7 +1,7 @@
 /** The option names of other model servers: one row each. */
 import { describe, expect, it } from 'vitest';
 import { ALIAS_NAMES } from '../../src/config/aliases.js';
-import type { Config, ModelAppConfig } from '../../src/config/types.js';
+import type { Config, ModelAppConfig, UnloadingConfig } from '../../src/config/types.js';
 import { load, problemsOf } from './support.js';
 
 const MINUTE = 60_000;
@@ -53,6 +53,57 @@ describe('for the whole file', () => {
       enabled,
       strategy: 'aggressive',
     });
+  });
+});
+
+describe('of unloading', () => {
+  const standard = load('apps: {}').config.unloading;
+
+  it.each<[name: string, value: string, keys: Partial<UnloadingConfig>]>([
+    ['enabled', 'false', { enabled: false }],
+    ['strategy', 'AGGRESSIVE', { strategy: 'aggressive' }],
+    ['strategy', 'UnloadingStrategy.CONSERVATIVE', { strategy: 'conservative' }],
+    ['check_interval', '30', { checkIntervalMs: 30_000 }],
+    ['check_interval', '2m', { checkIntervalMs: 2 * MINUTE }],
+    ['aggressive_timeout', '60', { timeoutsMs: { ...standard.timeoutsMs, aggressive: MINUTE } }],
+    ['balanced_timeout', '120', { timeoutsMs: { ...standard.timeoutsMs, balanced: 2 * MINUTE } }],
+    ['conservative_timeout', '180', { timeoutsMs: { ...standard.timeoutsMs, conservative: 3 * MINUTE } }],
+    ['memory_pressure_threshold', '0.65', { pressureThreshold: 0.65 }],
+    ['memory_pressure_threshold', '70%', { pressureThreshold: 0.7 }],
+    ['memory_pressure_timeout', '5', { pressureTimeoutMs: 5000 }],
+    ['enable_memory_pressure_unloading', 'False', { byPressure: false }],
+    ['enable_usage_pattern_unloading', '0', { byPattern: false }],
+    ['enable_user_preference_unloading', 'no', { byPreference: false }],
+    ['enable_adaptive_unloading', 'off', { adaptive: false }],
+    ['performance_impact_tracking', 'false', { trackImpact: false }],
+    ['max_unloads_per_cycle', '7', { maxPerCycle: 7 }],
+    ['min_memory_savings_threshold', '5242880', { minSavingsBytes: 5 * 1024 ** 2 }],
+    ['min_memory_savings_threshold', '5MiB', { minSavingsBytes: 5 * 1024 ** 2 }],
+  ])('lazy_loading_unloading_%s=%s, in both spellings', (name, value, keys) => {
+    for (const spelled of [`lazy_loading_unloading_${name}`, `lazy_loading_unloading_${name}`.toUpperCase()]) {
+      const { config, warnings } = load('apps: {}', { [spelled]: value });
+      expect(config.unloading).toEqual({ ...standard, ...keys });
+      expect(warnings).toEqual([]);
+    }
+  });
+
+  it('counts above the more general name, and below the key itself', () => {
+    const env = { enable_zero_scaling: 'true', lazy_loading_unloading_enabled: 'false' };
+    expect(load('apps: {}', env).config.unloading.enabled).toBe(false);
+    expect(load('apps: {}', { ...env, SUPERVISOR__UNLOADING__ENABLED: 'true' }).config.unloading.enabled).toBe(true);
+  });
+
+  it('says what is wrong with a value without repeating it', () => {
+    const problems = (name: string, value: string) => problemsOf('apps: {}', { [name]: value });
+    expect(problems('LAZY_LOADING_UNLOADING_STRATEGY', 'SECRET')).toEqual([
+      'LAZY_LOADING_UNLOADING_STRATEGY unloading.strategy: must be one of `aggressive`, `balanced`, `conservative`; others are registered by `plugins`, and there are none',
+    ]);
+    expect(problems('lazy_loading_unloading_enabled', 'maybe')).toEqual([
+      'lazy_loading_unloading_enabled must be true or false',
+    ]);
+    expect(problems('lazy_loading_unloading_max_unloads_per_cycle', '0')).toEqual([
+      'lazy_loading_unloading_max_unloads_per_cycle unloading.max_per_cycle: must be at least 1',
+    ]);
   });
 });
 

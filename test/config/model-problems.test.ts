@@ -7,7 +7,7 @@ const box = (keys: string) => `apps: {}\n${keys}\n`;
 const app = (keys: string) => `apps:\n  a: { module: m.mjs, workers: { min: 0, max: 2 }, ${keys} }\n`;
 /** A model with three versions; further keys begin on line 7. */
 const versions = (weights: readonly [string, string, string], keys = '') => {
-  const [v1, v2, v10] = weights.map((weight) => (weight === '' ? '' : `, weight: ${weight}`));
+  const [v1, v2, v10] = weights.map((keys) => (/^$|^,/.test(keys) ? keys : `, weight: ${keys}`));
   return `apps:
   a:
     versions:
@@ -16,6 +16,14 @@ const versions = (weights: readonly [string, string, string], keys = '') => {
       v10: { module: m.mjs${v10} }
 ${keys && `    ${keys}\n`}`;
 };
+/** Two models and a program, with further keys of the first one from 5:5 on. */
+const zoo = (keys: string) => `apps:
+  web: { script: s.mjs, port: 80 }
+  token: { versions: { v1: { module: m.mjs }, v2: { module: m.mjs } } }
+  a:
+    ${keys}
+    module: m.mjs
+`;
 const plain = (keys: string) => versions(['', '', ''], keys);
 
 const DURATION = 'write numbers with d, h, m, s or ms, such as 90s or 1h30m';
@@ -64,8 +72,23 @@ describe('one problem, with its exact place', () => {
     ],
     [
       box('unloading: { strategy: agressive }'),
-      '2:24 unloading.strategy: must be one of `aggressive`, `balanced`, `conservative`, not `agressive`, did you mean `aggressive`?',
+      '2:24 unloading.strategy: must be one of `aggressive`, `balanced`, `conservative`, not `agressive`, did you mean `aggressive`?; others are registered by `plugins`, and there are none',
     ],
+    [box('unloading: { strategy: 3 }'), '2:24 unloading.strategy: must be text, not `3`'],
+    [box('unloading: { strategy: "" }'), '2:24 unloading.strategy: must be the name of a strategy, not ``'],
+    [box('unloading: { check_interval: 60 }'), '2:30 unloading.check_interval: `60` has no unit: write 60s or 60ms'],
+    [
+      box('unloading: { pressure_threshold: 0.8 }'),
+      '2:34 unloading.pressure_threshold: `0.8` has no unit: write 0.8% or 80%',
+    ],
+    [box('unloading: { max_per_cycle: 0 }'), '2:29 unloading.max_per_cycle: must be at least 1, not `0`'],
+    [box('unloading: { min_savings: 5 }'), '2:27 unloading.min_savings: `5` has no unit: write 5MiB or 5B'],
+    [box('unloading: { min_residency: 2d }'), '2:29 unloading.min_residency: must be from 0ms to 1d, not `2d`'],
+    [
+      box('unloading: { order: lfu }'),
+      '2:21 unloading.order: must be one of `keep_value`, `gdsf`, `lru`, not `lfu`, did you mean `lru`?',
+    ],
+    [box('unloading: { adaptive: 1 }'), '2:24 unloading.adaptive: must be true or false, not `1`'],
     [box('unloading: { balanced: 0 }'), '2:24 unloading.balanced: must be from 1s to 24d, not `0`'],
     [box('unloading: { enabled: never }'), '2:23 unloading.enabled: must be true or false, not `never`'],
     [
@@ -81,6 +104,37 @@ describe('one problem, with its exact place', () => {
     [
       'apps:\n  a: { script: s.mjs, port: 80, workers: { max: 2 }, scale: { to_zero_after: 5m } }\n',
       '2:63 apps.a.scale.to_zero_after: belongs to kind `model`, and this app is of kind `http`',
+    ],
+    [
+      app('unload: { strategy: eager }'),
+      '2:72 apps.a.unload.strategy: must be one of `aggressive`, `balanced`, `conservative`, not `eager`; others are registered by `plugins`, and there are none',
+    ],
+    [
+      app('unload: { preference: pin }'),
+      '2:74 apps.a.unload.preference: must be one of `keep`, `evict`, `none`, not `pin`',
+    ],
+    [app('unload: { requires: b }'), '2:72 apps.a.unload.requires: must be a list, not `b`'],
+    [app('unload: { requires: [a] }'), '2:73 apps.a.unload.requires[0]: a model cannot require itself'],
+    [app('unload: { requires: [a@v1] }'), '2:73 apps.a.unload.requires[0]: a model cannot require itself'],
+    [app('unload: { requires: [b] }'), '2:73 apps.a.unload.requires[0]: names no model'],
+    [zoo('unload: { requires: [tokens] }'), '5:26 apps.a.unload.requires[0]: names no model, did you mean `token`?'],
+    [
+      zoo('unload: { requires: [token@v3] }'),
+      '5:26 apps.a.unload.requires[0]: names no version, did you mean `token@v1`?; there are: token@v1, token@v2',
+    ],
+    [zoo('unload: { requires: [web] }'), '5:26 apps.a.unload.requires[0]: is not a model app, did you mean `token`?'],
+    [zoo('unload: { requires: [token, token] }'), '5:33 apps.a.unload.requires[1]: is named twice'],
+    [
+      'apps:\n  a: { module: m.mjs, unload: { requires: [b] } }\n  b: { module: m.mjs, unload: { requires: [c@v1] } }\n  c: { module: m.mjs, unload: { requires: [a] } }\n',
+      '2:43 apps.a.unload.requires: is a circle: a → b → c → a',
+    ],
+    [
+      versions([', unload: { strategy: slow }', '', '']),
+      '4:48 apps.a.versions.v1.unload.strategy: must be one of `aggressive`, `balanced`, `conservative`, not `slow`; others are registered by `plugins`, and there are none',
+    ],
+    [
+      versions([', unload: { requires: [b] }', '', '']),
+      '4:38 apps.a.versions.v1.unload.requires: unknown key, did you mean `unload.requires`?',
     ],
     // By the names that other programs have for them
     [
@@ -165,6 +219,60 @@ describe('one problem, with its exact place', () => {
     ],
   ])('%j', (yaml, problem) => {
     expect(problemsOf(yaml)).toEqual([`supervisor.yaml:${problem}`]);
+  });
+});
+
+describe('unloading', () => {
+  it('takes any name of a strategy where plug-ins may register it', () => {
+    const { config, warnings } = load(
+      `plugins: [m.mjs]\nunloading: { strategy: nightly }\n${app('unload: { strategy: by-hour }')}`,
+    );
+    expect(config.unloading.strategy).toBe('nightly');
+    expect(config.apps[0]).toMatchObject({ versions: [{ unload: { strategy: 'by-hour' } }] });
+    expect(warnings).toEqual([]);
+  });
+
+  it('lets a version say something else than its app', () => {
+    const { config } = load(`apps:
+  a:
+    workers: { min: 0, max: 1 }
+    unload: { strategy: aggressive, preference: keep, requires: [b@v1, c] }
+    versions:
+      v1: { module: m.mjs }
+      v2: { module: m.mjs, unload: { preference: none } }
+      v3: { module: m.mjs, unload: { strategy: conservative, preference: evict } }
+  b: { module: m.mjs }
+  c: { module: m.mjs, unload: { requires: [b] } }
+`);
+    expect(config.apps[0]).toMatchObject({
+      versions: [
+        { unload: { strategy: 'aggressive', preference: 'keep' } },
+        { unload: { strategy: 'aggressive', preference: null } },
+        { unload: { strategy: 'conservative', preference: 'evict' } },
+      ],
+      unload: { requires: ['b@v1', 'c'] },
+    });
+  });
+
+  it('warns of what has no effect on a model that is always there', () => {
+    const warned = (keys: string) =>
+      load(`apps:\n  a: { module: m.mjs, workers: 1, ${keys} }\n`).warnings.map((line) => line.replace(/^\S+ /, ''));
+    const why = 'has no effect: only a model with `workers.min: 0` is unloaded by itself';
+    expect(warned('unload: { preference: keep }')).toEqual([`apps.a.unload.preference: ${why}`]);
+    expect(warned('unload: { strategy: aggressive, preference: none }')).toEqual([`apps.a.unload.strategy: ${why}`]);
+    expect(load(app('unload: { preference: keep, strategy: aggressive }')).warnings).toEqual([]);
+  });
+
+  it('never repeats what the environment says', () => {
+    expect(
+      problemsOf(app(''), {
+        SUPERVISOR__UNLOADING__STRATEGY: 'SECRET',
+        SUPERVISOR__APPS__A__UNLOAD__REQUIRES: '[SECRET]',
+      }),
+    ).toEqual([
+      'SUPERVISOR__APPS__A__UNLOAD__REQUIRES apps.a.unload.requires[0]: names no model',
+      'SUPERVISOR__UNLOADING__STRATEGY unloading.strategy: must be one of `aggressive`, `balanced`, `conservative`; others are registered by `plugins`, and there are none',
+    ]);
   });
 });
 

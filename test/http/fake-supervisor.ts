@@ -57,6 +57,19 @@ export function fakeSupervisor(parts: Partial<Supervisor> = {}): FakeSupervisor 
       if (target === 'nosuch') throw new SupError('SUP_NO_SUCH_TARGET', "there is no 'nosuch'");
       return [detail('web')];
     },
+    config: () => ({
+      values: { unloading: { strategy: 'balanced' } },
+      origins: { 'unloading.strategy': { value: 'balanced', origin: 'default' } },
+    }),
+    patchConfig: async (changes) => {
+      calls.push(...changes.map(({ path, value }) => `patch ${path.join('.')} ${JSON.stringify(value)}`));
+      const changed = changes.map(({ path, value }) => ({ key: path.join('.'), before: null, after: value }));
+      return { changed, warnings: [] };
+    },
+    resetConfig: async (key) => {
+      calls.push(`reset ${key?.join('.') ?? 'all'}`);
+      return { changed: [], warnings: [] };
+    },
     decisions: (filter) => {
       calls.push(`decisions ${JSON.stringify(filter)}`);
       return [];
@@ -101,6 +114,16 @@ export function fakeSupervisor(parts: Partial<Supervisor> = {}): FakeSupervisor 
       calls.push('cleanup');
       return cleanupReport();
     },
+    collectGarbage: async () => {
+      calls.push('collect garbage');
+      return {
+        beforeBytes: 1_073_741_824,
+        afterBytes: 1_048_576_000,
+        workers: 3,
+        unanswered: 0,
+        at: 1_640_995_200_000,
+      };
+    },
     shutdown: async (reason) => {
       calls.push(`shutdown ${reason}`);
     },
@@ -118,6 +141,7 @@ export function unloadTotals(parts: Partial<UnloadTotals> = {}): UnloadTotals {
     freedBytes: 0,
     seconds: 0,
     lastAt: null,
+    lastLabel: null,
     byLabel: {},
     byCause: NO_CAUSES,
     regretted: 0,
