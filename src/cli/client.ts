@@ -26,6 +26,15 @@ export class Client {
     return this.#json<T>('POST', path, body, null);
   }
 
+  /** Waits as long as the change takes. */
+  patch<T>(path: string, body: unknown): Promise<T> {
+    return this.#json<T>('PATCH', path, body, null);
+  }
+
+  delete<T>(path: string): Promise<T> {
+    return this.#json<T>('DELETE', path, undefined, null);
+  }
+
   health(): Promise<Health> {
     return this.get<Health>('/api/health/');
   }
