@@ -29,6 +29,7 @@ export interface UnloaderDependencies {
 /** A request within this time is likely: it is not worth unloading for pressure that is not critical. */
 const EXPECTED_MS = 60_000;
 const EXPECTED_CHANCE = 0.5;
+const LEAST_SAMPLES = 3;
 const USE_SOON_MS = 15 * 60_000;
 
 /** Takes models out of memory, cycle by cycle: who goes is decided in policy/unload.ts. */
@@ -147,6 +148,8 @@ export class Unloader {
     // It is asked only where the answer counts.
     if (pressure() !== 'high' || idleMs === null || !predictive.enabled || predictive.forecastOnly) return false;
     const unusedMs = model.unusedMs(clock.now());
+    // Of fewer it is not known whether they were one burst.
+    if (model.history.samples < LEAST_SAMPLES) return false;
     return unusedMs !== null && model.history.nextUseWithin(EXPECTED_MS, unusedMs, clock.wall()) >= EXPECTED_CHANCE;
   }
 

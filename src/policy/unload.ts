@@ -94,7 +94,7 @@ export function decideUnloads(
     const early = never ?? whyTooEarly(model, cause, rules);
     if (early !== null) kept.set(model.name, early);
     else if (cause !== null) due.push({ ...victim(model, cause, pressure), model });
-    else kept.set(model.name, 'its time is not over');
+    else kept.set(model.name, model.expected ? 'a request is likely soon' : 'its time is not over');
   }
   due.sort((a, b) => b.score - a.score || leastValue(a.model, b.model));
   return { due: due.map(({ model: _, ...each }) => each), kept };

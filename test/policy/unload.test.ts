@@ -71,7 +71,9 @@ describe('why a model goes', () => {
     const [victim] = decided([model('a')], 'high').due;
     expect(victim).toMatchObject({ cause: 'pressure', label: 'Memory pressure unloading (high)', score: 1 });
     expect(names(decided([model('a', { idleMs: MINUTE - 1 })], 'high'))).toEqual([]);
-    expect(names(decided([model('a', { expected: true })], 'high'))).toEqual([]);
+    const expected = decided([model('a', { expected: true })], 'high');
+    expect(names(expected)).toEqual([]);
+    expect(expected.kept.get('a')).toBe('a request is likely soon');
     expect(names(decided([model('a')], 'medium'))).toEqual([]);
   });
 
