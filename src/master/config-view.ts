@@ -18,7 +18,7 @@ export class ConfigView {
       put(values, path, value);
       origins[path.join('.')] = { value, origin };
     }
-    return { values, origins };
+    return { values: { ...values, apps: values.apps ?? {} }, origins };
   }
 
   /** What is written for all of them, for keys to be found in. */
