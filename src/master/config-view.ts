@@ -9,7 +9,7 @@ import type { Registry } from './registry.js';
 type Path = readonly string[];
 
 export class ConfigView {
-  constructor(private readonly deps: { registry: Registry; configs: Configs }) {}
+  constructor(private readonly deps: { registry: Pick<Registry, 'entries' | 'get'>; configs: Configs }) {}
 
   report(): ConfigReport {
     const values: Record<string, unknown> = {};
