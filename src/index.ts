@@ -9,6 +9,7 @@ export {
   type ModelDefinition,
   type ModelLog,
   type ResourceSpec,
+  type ShareOptions,
   type TensorSpec,
 } from './define-model.js';
 export type { CleanupHook } from './embed/cleanup-hook.js';
@@ -35,6 +36,7 @@ export type * from './master/supervisor.js';
 export type { DecisionNotice, MonitorHooks, PressureChange, Span } from './monitor/hooks.js';
 export { createResourceMonitor, type ResourceMonitor, type ResourceMonitorOptions } from './monitor/monitor.js';
 export type { MonitorStatus } from './monitor/status.js';
+export type { StrategyFacts, StrategyFunction } from './policy/unload/strategies.js';
 export { type MeasuredSize, recommendSize, type SizeContext } from './sizing/recommend.js';
 
 export interface SupervisorOptions {

@@ -4,26 +4,28 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { messageOf } from '../src/errors.js';
 import type { FromWorker, LoadMessage, PredictMessage } from '../src/worker/protocol.js';
-import type { LoadResult, ThreadNote, ThreadTask } from './thread-protocol.js';
+import type { SharingMessage, TaskResult, ThreadNote, ThreadTask } from './thread-protocol.js';
 
 /** A thread that does not end in this time is in native code, where nothing can reach it but the end of the process. */
 const TERMINATE_DEADLINE_MS = 2000;
 
 export interface ThreadEvents {
   message(message: FromWorker): void;
+  sharing(message: SharingMessage): void;
   /** Once; null: it was asked to end. */
   exit(message: string | null): void;
 }
 
 /** One worker thread: a Piscina pool of exactly one, which is the public way to own, address and end a single thread. */
 export class HostedThread {
-  readonly #pool: Piscina<ThreadTask, LoadResult | undefined>;
+  readonly #pool: Piscina<ThreadTask, TaskResult | undefined>;
   readonly #port: MessagePort;
   readonly #exited: Promise<void>;
   #ending: Promise<void> | null = null;
   #terminating: Promise<void> | null = null;
   #failure: string | null = null;
   #asked = false;
+  #inFlight = 0;
 
   constructor(
     private readonly options: { concurrency: number; resourceLimitsMb: number | null },
@@ -46,8 +48,16 @@ export class HostedThread {
     this.#exited = this.#watch();
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
-    port1.on('message', (message: FromWorker) => this.events.message(message));
+    port1.on('message', (message: FromWorker | SharingMessage) => {
+      if (message.type === 'sharing') this.events.sharing(message);
+      else this.events.message(message);
+    });
     void this.#run({ type: 'start', port: port2 }, [port2]);
+  }
+
+  /** Predictions. */
+  get inFlight(): number {
+    return this.#inFlight;
   }
 
   load(message: LoadMessage): void {
@@ -62,11 +72,14 @@ export class HostedThread {
   }
 
   predict(message: PredictMessage): void {
-    void this.#run(message);
+    this.#inFlight++;
+    void this.#run(message).then(() => {
+      this.#inFlight--;
+    });
   }
 
-  tell(note: ThreadNote): void {
-    this.#port.postMessage(note);
+  tell(note: ThreadNote, transferList: MessagePort[] = []): void {
+    this.#port.postMessage(note, transferList);
   }
 
   /** Unloads it, then terminates it. Asked again with less patience, it is terminated sooner. */
@@ -74,7 +87,8 @@ export class HostedThread {
     this.#asked = true;
     if (graceMs === 0) return this.#terminate();
     this.#ending ??= (async () => {
-      await Promise.race([this.#run({ type: 'unload' }), sleep(graceMs)]);
+      const unloaded = await Promise.race([this.#run({ type: 'unload' }), sleep(graceMs, undefined)]);
+      if (unloaded) this.events.message(unloaded);
       await this.#terminate();
     })();
     return this.#ending;
@@ -90,7 +104,7 @@ export class HostedThread {
     return this.#terminating;
   }
 
-  async #run(task: ThreadTask, transferList: MessagePort[] = []): Promise<LoadResult | undefined> {
+  async #run(task: ThreadTask, transferList: MessagePort[] = []): Promise<TaskResult | undefined> {
     try {
       return await this.#pool.run(task, { transferList });
     } catch (error) {

@@ -1,5 +1,6 @@
-import { Cleaner } from '../src/embed/cleaner.cjs';
+import { Cleaner, measure } from '../src/embed/cleaner.cjs';
 import { registeredHooks } from '../src/embed/cleanup-hooks.cjs';
+import { collectGarbage } from '../src/embed/collect-garbage.cjs';
 import { messageOf } from '../src/errors.js';
 import {
   type CheckedMessage,
@@ -8,9 +9,13 @@ import {
   type CleanupMessage,
   HEARTBEAT_MS,
   type Heartbeat,
+  type UnloadedMessage,
 } from '../src/worker/protocol.js';
 import type { ModelRunner } from './model-runner.js';
 import { VitalSigns } from './vitals.cjs';
+
+/** No pass of collecting begins that would end later than this after the model is unloaded. Most take a few ms; whoever stops waits for it. */
+const UNLOAD_GARBAGE_MS = 300;
 
 /** What an isolate that runs a model says about itself, and how it gives memory back: a process's only one, or a thread. */
 export class ModelIsolate {
@@ -36,6 +41,20 @@ export class ModelIsolate {
       // Nothing was measured; the master does not wait for ever.
       () => {},
     );
+  }
+
+  /**
+   * Unloads the model and collects what it leaves. Null where none is loaded.
+   * @param drop lets go of the runner: who still holds it holds the model's module, and what that keeps
+   */
+  async unload(drop: () => void): Promise<UnloadedMessage | null> {
+    const runner = this.runner();
+    if (!runner) return null;
+    const before = measure();
+    const errors = await runner.unload();
+    drop();
+    await collectGarbage(performance.now() + UNLOAD_GARBAGE_MS);
+    return { type: 'unloaded', before, after: measure(), errors };
   }
 
   check({ id }: CheckMessage, send: (checked: CheckedMessage) => void): void {

@@ -73,16 +73,19 @@ export class Resources {
     if (errors.length > 0) throw new AggregateError(errors);
   }
 
-  /** In the reverse order; one that does not close keeps none of the others open. */
-  async closeAll(): Promise<void> {
+  /** In the reverse order; one that does not close keeps none of the others open. Answers with a line for each of those. */
+  async closeAll(): Promise<string[]> {
+    const errors: string[] = [];
     for (const resource of [...this.#leaving, ...[...this.#open.values()].reverse()]) {
       this.#open.delete(resource.name);
       try {
         await resource.close();
       } catch (error) {
         log.error(`closing ${resource.name} failed:`, error);
+        errors.push(`closing ${resource.name} failed: ${messageOf(error)}`);
       }
     }
+    return errors;
   }
 
   #opened(name: string, spec: ResourceSpec<never>): Resource {

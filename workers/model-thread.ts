@@ -4,14 +4,18 @@ import type { FromWorker } from '../src/worker/protocol.js';
 import { flushOutput } from './host-exit.js';
 import { ModelIsolate } from './model-isolate.js';
 import { ModelRunner } from './model-runner.js';
+import { Shares } from './model-shares.js';
 import { postResult } from './post-result.js';
-import type { LoadResult, ThreadNote, ThreadTask } from './thread-protocol.js';
+import { ThreadNeighbours } from './thread-neighbours.js';
+import type { SharingMessage, TaskResult, ThreadNote, ThreadTask } from './thread-protocol.js';
 
 let port: MessagePort | null = null;
 let runner: ModelRunner | null = null;
+const isolate = new ModelIsolate(() => runner);
+const neighbours = new ThreadNeighbours(post);
 
 /** What Piscina runs in a thread of a host: one model on a loop of its own. */
-export default async function runTask(task: ThreadTask): Promise<LoadResult | undefined> {
+export default async function runTask(task: ThreadTask): Promise<TaskResult | undefined> {
   switch (task.type) {
     case 'start':
       start(task.port);
@@ -19,7 +23,7 @@ export default async function runTask(task: ThreadTask): Promise<LoadResult | un
     case 'load':
       process.env.SUPERVISOR_WORKER = task.message.worker;
       try {
-        runner = await ModelRunner.load(task.message);
+        runner = await ModelRunner.load(task.message, new Shares(neighbours));
         return { type: 'loaded', info: runner.info };
       } catch (error) {
         await flushOutput();
@@ -35,26 +39,33 @@ export default async function runTask(task: ThreadTask): Promise<LoadResult | un
       if (result) postResult(result, post);
       return undefined;
     }
-    case 'unload':
-      await runner?.unload();
+    case 'unload': {
+      const unloaded = await isolate.unload(drop);
       await flushOutput();
-      return undefined;
+      return unloaded ?? undefined;
+    }
   }
 }
 
 function start(own: MessagePort): void {
   port = own;
-  const isolate = new ModelIsolate(() => runner);
   port.on('message', (note: ThreadNote) => {
     if (note.type === 'abort') runner?.abort(note.batch);
     else if (note.type === 'more') runner?.more(note.batch, note.chunks);
     else if (note.type === 'check') isolate.check(note, post);
+    else if (note.type === 'sharing') neighbours.received(note);
     else isolate.clean(note, post);
   });
   post({ type: 'hello', pid: process.pid });
   isolate.beat(post);
 }
 
-function post(message: FromWorker): void {
+function drop(): void {
+  // What it counted last.
+  post(isolate.heartbeat());
+  runner = null;
+}
+
+function post(message: FromWorker | SharingMessage): void {
   port?.postMessage(message);
 }

@@ -35,6 +35,11 @@ export class Client {
     return this.#json<T>('DELETE', path, undefined, null);
   }
 
+  /** As `post`. */
+  put<T>(path: string, body: unknown): Promise<T> {
+    return this.#json<T>('PUT', path, body, null);
+  }
+
   health(): Promise<Health> {
     return this.get<Health>('/api/health/');
   }

@@ -109,6 +109,36 @@ export const VERBS: readonly Verb[] = [
     load: () => import('./commands/unload.js'),
   },
   {
+    name: 'pin',
+    summary: 'keep a model loaded: it is never unloaded by itself, however short memory is',
+    args: '<target>',
+    options: [JSON_OPTION],
+    examples: ['pin intents', 'pin intents@v1', 'pin /^shop-/'],
+    load: () => import('./commands/pin.js'),
+  },
+  {
+    name: 'unpin',
+    summary: 'let a model be unloaded like any other again; with --evict before all others',
+    args: '<target>',
+    options: [['--evict', 'make it the first to go when memory is needed'], JSON_OPTION],
+    examples: ['unpin intents', 'unpin intents@v1 --evict', 'unpin all'],
+    load: () => import('./commands/unpin.js'),
+  },
+  {
+    name: 'strategy',
+    summary:
+      'show how models are unloaded, or how soon they are: aggressive, balanced, conservative, or one of a plug-in',
+    args: '<target> [name]',
+    options: [['--reset', 'follow the strategy of the box again (unloading.strategy)'], JSON_OPTION],
+    examples: [
+      'strategy all',
+      'strategy intents aggressive',
+      'strategy intents@v1 conservative',
+      'strategy intents --reset',
+    ],
+    load: () => import('./commands/strategy.js'),
+  },
+  {
     name: 'delete',
     summary: 'stop a target and take it off the list',
     args: '<target>',

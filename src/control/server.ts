@@ -17,6 +17,7 @@ import { configRoutes } from './routes/config.js';
 import { decisionRoutes } from './routes/decisions.js';
 import { logRoutes } from './routes/logs.js';
 import { masterRoutes } from './routes/master.js';
+import { packageUnloadingRoutes } from './routes/package-unloading.js';
 import { resourceRoutes } from './routes/resources.js';
 
 export interface ControlOptions {
@@ -69,6 +70,7 @@ function controlApp(options: ControlOptions, gate: Gate | null): HttpApp {
   logRoutes(http, supervisor);
   decisionRoutes(http, supervisor);
   resourceRoutes(http.app, supervisor);
+  packageUnloadingRoutes(http.app, supervisor);
   // Its own gate has been asked before, or the mode of the socket is the guard.
   autoscalerRoutes(http.app, supervisor, null);
   return http;

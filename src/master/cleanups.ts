@@ -1,7 +1,7 @@
 import type { App } from '../apps/app.js';
 import { availableCores } from '../config/cores.js';
 import type { Pool } from '../pool/pool.js';
-import type { CleanedMessage, CleanupLevel } from '../worker/protocol.js';
+import type { CleanedMessage, CleanupRequest } from '../worker/protocol.js';
 import type { Worker } from '../worker/worker.js';
 
 export interface Cleanup {
@@ -17,14 +17,23 @@ export function whyNotCleanable(pool: Pool, worker: Worker): string | null {
   return worker.condemned ? 'it is being killed' : null;
 }
 
+/** All that can be asked. */
+export function cleanable(apps: readonly App[]): Worker[] {
+  return apps
+    .flatMap((app) => [...app.pools.values()])
+    .flatMap((pool) => pool.workers.filter((worker) => whyNotCleanable(pool, worker) === null));
+}
+
 /**
  * Asks all of them to give memory back, as many at once as there are cores: a collection takes one for a moment, and what serves
  * beside it should not wait. In an emergency all at once.
  */
-export async function cleanUpAll(apps: readonly App[], level: CleanupLevel): Promise<Cleanup[]> {
-  const queue = apps
-    .flatMap((app) => [...app.pools.values()])
-    .flatMap((pool) => pool.workers.filter((worker) => whyNotCleanable(pool, worker) === null));
+export function cleanUpAll(apps: readonly App[], level: CleanupRequest): Promise<Cleanup[]> {
+  return cleanUp(cleanable(apps), level);
+}
+
+export async function cleanUp(workers: readonly Worker[], level: CleanupRequest): Promise<Cleanup[]> {
+  const queue = [...workers];
   const cleanups: Cleanup[] = [];
   const lane = async () => {
     for (let worker = queue.shift(); worker; worker = queue.shift())

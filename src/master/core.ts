@@ -112,6 +112,7 @@ export class Core {
         runtime.sampled(at);
         this.#seeModels(at);
       },
+      mayEvict: (pool) => runtime.mayEvict(pool),
       evict: (pool, reason) => runtime.evict(pool, reason),
     });
     this.guard = guard;

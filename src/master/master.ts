@@ -7,6 +7,7 @@ import { ConfigFiles } from './config-files.js';
 import { Configs } from './configs.js';
 import { Core, WORKERS_DIR } from './core.js';
 import { describe } from './describe.js';
+import { Garbage } from './garbage.js';
 import { healthOf } from './health.js';
 import { type Home, prepareHome } from './home.js';
 import { killLeftovers } from './leftovers.js';
@@ -71,7 +72,7 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     warn,
   });
   const { decisions, events, hooks, runtime, registry, predictions, observation } = core;
-  const plugins = new Plugins(hooks, warn, { clock, info: (text) => log.info(text) });
+  const plugins = new Plugins(hooks, runtime.strategies, warn, { clock, info: (text) => log.info(text) });
   decisions.onDecision((d) => log.info({ policy: d.policy, ...d.numbers }, `${d.subject}: ${d.action}: ${d.reason}`));
   const metadata = new ModelMetadataReader({
     registry,
@@ -96,6 +97,7 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     else if (event.from === 'starting') metadata.gaveUp(entry);
   });
   const { resources } = observation;
+  const garbage = new Garbage({ clock, apps: () => registry.apps });
   const logs = new LogReader(registry);
   const configs = new Configs(() => new Set(registry.entries.map((entry) => entry.file)));
   const files = new ConfigFiles({
@@ -129,8 +131,7 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     configs,
     files,
     now: () => new Date(clock.wall()).toISOString(),
-    // What plug-ins register joins here.
-    strategies: () => [],
+    strategies: () => runtime.strategies.names,
     decided: (subject, policy, decision) => decisions.add(subject, policy, decision),
     adopted: (changed) => {
       for (const { before, after } of changed) {
@@ -214,6 +215,7 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     resources: () => resources.report(),
     memory: () => resources.memory(),
     cleanup: () => resources.cleanUp(),
+    collectGarbage: () => garbage.collect(),
     shutdown: (reason) => {
       ending ??= end(reason);
       return ending;

@@ -25,6 +25,8 @@ export interface MemoryLadderDependencies {
   apps: () => readonly App[];
   decisions: DecisionLog;
   warn: (text: string) => void;
+  /** Whether it may be unloaded at all: it is a model that nothing keeps, and idle. */
+  mayEvict: (pool: Pool) => boolean;
   /** Unloads an idle model at once. */
   evict: (pool: Pool, reason: string) => Promise<void>;
 }
@@ -164,7 +166,7 @@ export class MemoryLadder {
     return {
       name: pool.name,
       fairBytes: config.limits.memoryBytes ?? (limitBytes ?? 0) / pools,
-      unloadable: config.kind === 'model' && config.workers.min === 0 && isIdle(pool),
+      unloadable: isIdle(pool) && this.deps.mayEvict(pool),
       workers: pool.workers.map((worker) => ({
         id: worker.id,
         bytes: ownBytes(worker) ?? 0,

@@ -22,6 +22,7 @@ export interface ObservationDependencies {
   warn: (text: string) => void;
   /** Memory was measured; monotonic ms. */
   sampled: (at: number) => void;
+  mayEvict: (pool: Pool) => boolean;
   /** Unloads an idle model at once. */
   evict: (pool: Pool, reason: string) => Promise<void>;
 }
@@ -35,13 +36,13 @@ export class Observation {
   readonly #ladder: MemoryLadder;
 
   constructor(private readonly deps: ObservationDependencies) {
-    const { clock, apps, decisions, warn, diskPath, hooks, sampled, evict } = deps;
+    const { clock, apps, decisions, warn, diskPath, hooks, sampled, mayEvict, evict } = deps;
     this.box = new Box({
       decided: (subject, policy, decision) => decisions.add(subject, policy, decision),
       pressureChanged: (change) => hooks.pressure(change),
     });
     this.leaks = new Leaks(decisions);
-    this.#ladder = new MemoryLadder({ clock, box: this.box, apps, decisions, warn, evict });
+    this.#ladder = new MemoryLadder({ clock, box: this.box, apps, decisions, warn, mayEvict, evict });
     this.sampling = new Sampling({
       clock,
       apps,

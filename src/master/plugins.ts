@@ -2,12 +2,16 @@
 import { pathToFileURL } from 'node:url';
 import { type Clock, systemClock } from '../clock.js';
 import { SupError } from '../errors.js';
+import type { Strategies } from '../models/strategies.js';
 import { HOOK_NAMES, type Hooks, type MonitorHooks, shown } from '../monitor/hooks.js';
+import type { StrategyFunction } from '../policy/unload/strategies.js';
 
 /** What a plug-in's function gets. */
 export interface PluginApi {
   /** Returns the function that ends it. They end with the plug-in anyway. */
   registerHooks(hooks: MonitorHooks): () => void;
+  /** A way of unloading that `unloading.strategy` and `unload.strategy` may name. Returns the function that ends it. @throws Error for a name that can't be had */
+  registerStrategy(name: string, strategy: StrategyFunction): () => void;
   /** A line in the master's log. */
   log(text: string): void;
 }
@@ -40,6 +44,7 @@ export class Plugins {
   /** @param warn for what goes wrong after `load`; what goes wrong in it is in its answer */
   constructor(
     private readonly hooks: Hooks,
+    private readonly strategies: Pick<Strategies, 'register'>,
     private readonly warn: (text: string) => void,
     private readonly options: PluginsOptions = {},
   ) {}
@@ -94,6 +99,12 @@ export class Plugins {
     const { info = this.warn } = this.options;
     return {
       registerHooks: (hooks) => this.#register(file, loaded, hooks, this.warn),
+      registerStrategy: (name, strategy) => {
+        if (loaded.ended) return () => undefined;
+        const stop = this.strategies.register(name, strategy);
+        loaded.ends.add(stop);
+        return stop;
+      },
       log: (text) => info(`plug-in ${file}: ${shown(text)}`),
     };
   }

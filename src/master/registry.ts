@@ -9,6 +9,7 @@ import type { AppConfig, Config } from '../config/schema.js';
 import { SupError } from '../errors.js';
 import { AppLog } from '../logs/app-log.js';
 import type { GroupRegistry } from '../worker/backends/child.js';
+import { renamed, requiredApps } from './app-names.js';
 
 export interface Entry {
   app: App;
@@ -184,17 +185,10 @@ export class Registry {
     await entry.log.close();
   }
 
-  /** An app under the name that it goes by here; so are those that it names. */
+  /** An app as it is called here; so are those that it names. */
   #named(config: Config): (own: AppConfig) => AppConfig {
     const names = new Map(config.apps.map((app) => [app.name, this.#nameFor(config, app.name)]));
-    const nameOf = (name: string) => names.get(name) ?? name;
-    return (own) => {
-      const dependsOn = own.dependsOn.map((dependency) => ({ ...dependency, app: nameOf(dependency.app) }));
-      const next = { ...own, name: nameOf(own.name), dependsOn };
-      if (next.kind !== 'model') return next;
-      const requires = next.unload.requires.map((model) => model.replace(/^[^@]+/, nameOf));
-      return { ...next, unload: { ...next.unload, requires } };
-    };
+    return (own) => renamed(own, names);
   }
 
   /** Two files may both have `web`: the second one goes by `<project>.web`. */
@@ -389,8 +383,28 @@ export class Registry {
       if (app.stops !== stops) throw calledOff();
       app.waitFor(null);
     }
+    for (const name of requiredApps(app.config)) {
+      const other = this.#entries.get(name);
+      if (!other || this.#waitsFor(other, app.name)) continue;
+      app.waitFor(`${name} (unload.requires)`);
+      // That it begins is enough: its load comes before this one's.
+      await Promise.race([other.begun, other.ready.catch(() => {})]);
+      if (app.stops !== stops) throw calledOff();
+      app.waitFor(null);
+    }
     entry.begin();
     await app.start();
+  }
+
+  /** Whether it starts after the app of this name, or is that app. */
+  #waitsFor({ app }: Entry, name: string, seen = new Set<App>()): boolean {
+    if (app.name === name) return true;
+    if (seen.has(app)) return false;
+    seen.add(app);
+    return [...app.config.dependsOn.map((dependency) => dependency.app), ...requiredApps(app.config)].some((next) => {
+      const other = this.#entries.get(next);
+      return other !== undefined && this.#waitsFor(other, name, seen);
+    });
   }
 }
 

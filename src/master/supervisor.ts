@@ -9,7 +9,7 @@ import type { WorkerState } from '../worker/state.js';
 import type { ConfigChange, ConfigReport, ConfigSetting } from './config-report.js';
 import type { ModelMetadata, ModelStatus } from './model-status.js';
 import type { CleanupReport, MemoryReport, ResourceReport, Sizing, WorkerResources } from './resource-reports.js';
-import type { UnloadingStatus } from './unloading-status.js';
+import type { GarbageReport, UnloadingStatus } from './unloading-status.js';
 
 export type * from './config-report.js';
 export type * from './model-status.js';
@@ -219,6 +219,8 @@ export interface Supervisor {
   memory(): MemoryReport;
   /** Runs the cleanup rung of the memory ladder now, in every worker; resolves when it is measured, within 5 s. */
   cleanup(): Promise<CleanupReport>;
+  /** Collects the garbage of every Node worker; nothing is dropped, and no cleanup hook runs. */
+  collectGarbage(): Promise<GarbageReport>;
   /** Drains and stops everything, then ends the master. */
   shutdown(reason: string): Promise<void>;
 }

@@ -1,9 +1,10 @@
 /** What is known of unloading: what it brought, why, and what would go next. Times of day are wall-clock ms, the rest base units. */
 import type { UnloadPreference } from '../config/schema.js';
 import type { PressureLevel } from '../policy/pressure.js';
+import type { CycleCause } from '../policy/unload.js';
 
-/** Why a model was unloaded: four causes of the unloading cycles, a load that needed its room (with `emergency`, pressure too), or somebody's word. */
-export type UnloadCause = 'pressure' | 'pattern' | 'preference' | 'adaptive' | 'room' | 'emergency' | 'manual';
+/** Why a model was unloaded: by a cycle of unloading, for a load that needed its room, since memory ran out, or by somebody's word. */
+export type UnloadCause = CycleCause | 'room' | 'emergency' | 'manual';
 
 /** How one unloading came out. Bytes are measured (proportional set size of its processes), null where they could not be. */
 export interface UnloadRecord {
@@ -31,10 +32,24 @@ export interface UnloadTotals {
   freedBytes: number;
   seconds: number;
   lastAt: number | null;
+  lastLabel: string | null;
   byLabel: Readonly<Record<string, number>>;
   byCause: Readonly<Record<UnloadCause, number>>;
   /** Loads by a request soon after an unloading that nobody had asked for. */
   regretted: number;
+}
+
+/** What collecting the garbage of all workers brought. */
+export interface GarbageReport {
+  /** Proportional set size of the workers' processes, read before and after. Null where it can't be read. */
+  beforeBytes: number | null;
+  afterBytes: number | null;
+  /** Asked. */
+  workers: number;
+  /** Of these, those that gave no answer in time. */
+  unanswered: number;
+  /** When it was done. */
+  at: number;
 }
 
 export interface PackageStatus {

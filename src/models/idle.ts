@@ -1,25 +1,37 @@
 import type { Clock } from '../clock.js';
-import type { ModelsConfig, UnloadingConfig, UnloadStrategy } from '../config/schema.js';
+import type { ModelsConfig, UnloadingConfig } from '../config/schema.js';
 import type { Keepalive } from '../master/model-status.js';
 import type { PolicyDecision } from '../policy/decision.js';
 import {
   decideKeepalive,
+  type KeepaliveDecision,
   type KeepaliveState,
   type KeepaliveWindow,
   keepaliveWindow,
   priceOf,
+  type Strategy,
 } from '../policy/keepalive.js';
 import type { PressureLevel } from '../policy/pressure.js';
+import { shifted } from '../policy/unload/strategies.js';
 import type { Model } from './model.js';
+import type { Strategies } from './strategies.js';
 
 export interface IdleDependencies {
   clock: Clock;
   config: () => { models: ModelsConfig; unloading: UnloadingConfig };
+  strategies: Strategies;
   pressure: () => PressureLevel | null;
   decided: (subject: string, policy: string, decision: PolicyDecision) => void;
-  unload: (model: Model, reason: string, numbers: PolicyDecision['numbers']) => void;
   /** It is likely to be used soon. */
   load: (model: Model) => void;
+}
+
+/** What the clocks say of one loaded model. */
+export interface Verdict extends KeepaliveDecision {
+  /** Which strategy's time counts, if one does. */
+  strategy: Strategy;
+  /** It goes for what was learned, or for a strategy's time that pressure or regret has changed. */
+  adaptive: boolean;
 }
 
 /** What a model is taken to cost of which nothing was measured yet. */
@@ -27,7 +39,6 @@ const UNKNOWN_MIB = 100;
 const UNKNOWN_LOAD_SECONDS = 1;
 /** A window is found anew when more was learned, when memory has another price, and when the idle time began elsewhere: the time of day counts. */
 const SAME_MS = 1000;
-const LEAST_STAY_MS = 60_000;
 const MIB = 1024 ** 2;
 
 interface Found {
@@ -39,26 +50,37 @@ interface Found {
   idleFrom: number;
 }
 
-/** Models that nobody asks: when each is unloaded, and when it is loaded again before anybody asks. */
+/** Models that nobody asks: for how long each is worth its memory, and when it is loaded again before anybody asks. */
 export class Idle {
   readonly #windows = new WeakMap<Model, Found>();
 
   constructor(private readonly deps: IdleDependencies) {}
 
   tick(models: readonly Model[]): void {
-    for (const model of models) {
+    for (const model of models)
       if (model.onDemand && model.pool.phase === 'running' && model.unloading === null) this.#look(model);
-    }
+  }
+
+  /** Null while it is at work, or nothing is known yet. */
+  verdict(model: Model): Verdict | null {
+    const facts = this.#facts(model);
+    if (facts === null) return null;
+    const decision = decideKeepalive(facts);
+    const { clock } = decision;
+    const strategy = this.#strategyOf(model);
+    const usualMs = this.deps.config().unloading.timeoutsMs[this.#ownStrategy(model)];
+    const early = clock === 'strategy' && (facts.idleMs as number) < usualMs;
+    return { ...decision, strategy, adaptive: clock === 'learned' || clock === 'seasonal' || early };
   }
 
   /** Null where it is never unloaded. */
   describe(model: Model): Keepalive | null {
-    if (!model.onDemand || !this.deps.config().unloading.enabled) return null;
-    const { models } = this.deps.config();
+    const { models, unloading } = this.deps.config();
+    if (!model.onDemand || !unloading.enabled || model.unload.preference === 'keep') return null;
     const { toZeroAfterMs } = model.config.scale;
     const { window: found, price } = this.#windowOf(model);
-    const window = this.#rules(models) ? found : null;
-    const own = toZeroAfterMs ?? window?.keepMs ?? this.#strategyMs();
+    const window = this.#rules(models) && found.basis !== 'strategy' ? found : null;
+    const own = toZeroAfterMs ?? window?.keepMs ?? this.#fallbackMs(model);
     const keepMs = Math.min(own, models.ttlMs ?? Number.POSITIVE_INFINITY);
     const prewarmMs = toZeroAfterMs === null ? (window?.prewarmMs ?? null) : null;
     return {
@@ -70,29 +92,30 @@ export class Idle {
   }
 
   #look(model: Model): void {
-    const { deps } = this;
-    const { models, unloading } = deps.config();
-    const now = deps.clock.now();
+    const facts = this.#facts(model);
+    if (facts === null) return;
+    const { models } = this.deps.config();
+    if (models.predictive.enabled && models.predictive.forecastOnly)
+      this.#foretell(model, { ...facts, window: this.#windowOf(model).window });
+    if (facts.state === 'unloaded' && decideKeepalive(facts).action === 'load') this.deps.load(model);
+  }
+
+  /** Null while it is at work, or nothing is known yet. */
+  #facts(model: Model): KeepaliveState | null {
+    const { models } = this.deps.config();
+    const now = this.deps.clock.now();
     const idleMs = model.loaded ? (model.isReady ? model.idleMs(now) : null) : model.unusedMs(now);
-    if (idleMs === null) return;
+    if (idleMs === null) return null;
     const { window } = this.#windowOf(model);
-    const facts: KeepaliveState = {
+    return {
       state: model.loaded ? 'loaded' : 'unloaded',
       idleMs,
-      pinned: false,
+      pinned: model.unload.preference === 'keep',
       toZeroAfterMs: model.config.scale.toZeroAfterMs,
-      window: this.#rules(models) ? window : null,
-      fallbackMs: this.#strategyMs(),
+      window: this.#rules(models) && window.basis !== 'strategy' ? window : null,
+      fallbackMs: this.#fallbackMs(model),
       ttlMs: models.ttlMs,
     };
-    const decision = decideKeepalive(facts);
-    if (models.predictive.enabled && models.predictive.forecastOnly) this.#foretell(model, { ...facts, window });
-    // By what is only foreseen, nobody goes who has only just come: it would not have been worth its load.
-    const isFresh = model.loadedAt !== null && now - model.loadedAt < Math.min(LEAST_STAY_MS, this.#strategyMs());
-    const foreseen = decision.numbers.clock === 'learned' || decision.numbers.clock === 'seasonal';
-    if (decision.action === 'unload' && isFresh && foreseen) return;
-    if (decision.action === 'unload' && unloading.enabled) deps.unload(model, decision.reason, decision.numbers);
-    else if (decision.action === 'load') deps.load(model);
   }
 
   /** What the forecast would have done, said once and not done. */
@@ -110,17 +133,29 @@ export class Idle {
     return predictive.enabled && !predictive.forecastOnly;
   }
 
-  #strategyMs(): number {
-    const { unloading } = this.deps.config();
-    return unloading.timeoutsMs[unloading.strategy as UnloadStrategy];
+  #ownStrategy(model: Model): Strategy {
+    return this.deps.strategies.builtIn(model.unload.strategy ?? this.deps.config().unloading.strategy);
+  }
+
+  #strategyOf(model: Model): Strategy {
+    const own = this.#ownStrategy(model);
+    return this.deps.config().unloading.adaptive ? shifted(own, this.deps.pressure()) : own;
+  }
+
+  /** The strategy's time, where nothing was learned. */
+  #fallbackMs(model: Model): number {
+    const { timeoutsMs, adaptive } = this.deps.config().unloading;
+    return timeoutsMs[this.#strategyOf(model)] * (adaptive ? model.patience : 1);
   }
 
   #windowOf(model: Model): Found {
     const { clock, config, pressure } = this.deps;
-    const price = priceOf(config().unloading.strategy as UnloadStrategy, pressure());
+    const { timeoutsMs, adaptive } = config().unloading;
+    const strategy = this.#ownStrategy(model);
+    const price = adaptive ? priceOf(strategy, pressure(), 1 / model.patience) : priceOf(strategy, null);
     const { revision } = model.history;
     const idleFrom = clock.wall() - (model.unusedMs(clock.now()) ?? 0);
-    const fallbackMs = this.#strategyMs();
+    const fallbackMs = timeoutsMs[strategy];
     const found = this.#windows.get(model);
     const same = found?.revision === revision && found.price === price && found.fallbackMs === fallbackMs;
     if (found && same && Math.abs(idleFrom - found.idleFrom) < SAME_MS) return found;

@@ -1,8 +1,10 @@
 import type { App } from '../apps/app.js';
 import type { ModelAppConfig, ModelUnloadConfig } from '../config/schema.js';
 import type { SupError } from '../errors.js';
+import type { UnloadCause } from '../master/unloading-status.js';
 import { IdleHistory } from '../policy/keepalive.js';
 import type { Sizes } from '../policy/load.js';
+import { patienceAfter, REGRET_MS } from '../policy/unload/patience.js';
 import type { Dispatcher } from '../pool/dispatcher.js';
 import type { Pool } from '../pool/pool.js';
 import { ownBytes } from '../pool/sizing.js';
@@ -15,6 +17,7 @@ export interface LearnedModel {
   leastBytes?: number | null;
   leastGpuBytes?: number | null;
   loadSeconds: number | null;
+  patience?: number;
 }
 
 /** Why the last load came to nothing, and until when no request tries again; monotonic ms. */
@@ -40,6 +43,10 @@ export class Model {
   loadSeconds: number | null;
   /** Under way. */
   unloading: Promise<void> | null = null;
+  /** When it was unloaded last (monotonic ms), and why; null once a request has come after that. */
+  unloaded: { at: number; cause: UnloadCause } | null = null;
+  /** By how much longer it is kept than others, for what came of unloading it. */
+  patience: number;
   /** Loaded on the chance of being used, and not used since. */
   standby = false;
   readonly counts = { loads: 0, unloads: 0, failures: 0, coldStarts: 0, hits: 0, loadSeconds: 0 };
@@ -65,6 +72,7 @@ export class Model {
     this.size = { bytes: learned?.bytes ?? null, gpuBytes: learned?.gpuBytes ?? null };
     this.least = { bytes: learned?.leastBytes ?? null, gpuBytes: learned?.leastGpuBytes ?? null };
     this.loadSeconds = learned?.loadSeconds ?? null;
+    this.patience = learned?.patience ?? 1;
   }
 
   /** Why its last load came to nothing; null when nothing is held against it. */
@@ -141,6 +149,17 @@ export class Model {
     this.failure = null;
   }
 
+  /** A request has come while it was not loaded: whether it was unloaded too soon. Null where nobody decided that, or it was judged before. */
+  judgeUnload(now: number): 'regretted' | 'right' | null {
+    const { unloaded } = this;
+    if (unloaded === null) return null;
+    this.unloaded = null;
+    if (unloaded.cause === 'manual') return null;
+    const goneMs = now - unloaded.at;
+    this.patience = patienceAfter(this.patience, goneMs);
+    return goneMs < REGRET_MS ? 'regretted' : 'right';
+  }
+
   /** Its part of the box's memory now, and of the GPUs'. */
   measured(): Sizes {
     const { workers } = this.pool;
@@ -183,6 +202,7 @@ export class Model {
       leastBytes: this.least.bytes,
       leastGpuBytes: this.least.gpuBytes,
       loadSeconds: this.loadSeconds,
+      patience: this.patience,
     };
   }
 }

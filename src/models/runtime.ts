@@ -11,17 +11,17 @@ import type { PressureLevel } from '../policy/pressure.js';
 import type { Pool } from '../pool/pool.js';
 import type { Worker } from '../worker/worker.js';
 import { Catalogue } from './catalogue.js';
-import { Idle } from './idle.js';
 import { keepValue } from './keep-value.js';
 import { LoadFailures } from './load-failures.js';
 import { Loads } from './loads.js';
 import { MemoryLedger } from './memory-ledger.js';
 import type { LearnedModel, Model } from './model.js';
 import { refusal } from './refusal.js';
+import { allRequirementsOf } from './requirements.js';
 import { modelCounts, modelStatus, stateOf } from './status.js';
-import { UnloadLog } from './unload-log.js';
-import { unloadingStatus } from './unloading-status.js';
-import { Unloads } from './unloads.js';
+import type { Strategies } from './strategies.js';
+import { UnloadOrder } from './unload-order.js';
+import { Unloading } from './unloading.js';
 
 export type ModelSettings = Pick<Config, 'models' | 'unloading'>;
 
@@ -52,31 +52,36 @@ export class ModelRuntime {
   readonly #catalogue: Catalogue;
   readonly #ledger = new MemoryLedger<Model>();
   readonly #loads: Loads;
-  readonly #unloads: Unloads;
+  readonly #unloadOrder: UnloadOrder;
   readonly #failures: LoadFailures;
-  readonly #idle: Idle;
-  readonly #unloadLog = new UnloadLog();
-  readonly #since: number;
+  readonly #unloading: Unloading;
   readonly #timers: readonly { cancel(): void }[];
   #settings: ModelSettings = STANDARD_BOX;
 
   constructor(private readonly deps: ModelRuntimeDependencies) {
     const { clock, decided, apps, learned } = deps;
-    this.#since = clock.now();
     this.#catalogue = new Catalogue({ apps, learned, windowMs: () => this.#settings.models.predictive.windowMs });
     const changed = (model: Model) => deps.changed(model.app);
-    this.#unloads = new Unloads({ clock, ledger: this.#ledger, decided, changed, gone: () => this.#loads.look() });
+    const keep = (model: Model) => keepValue(model, clock.now(), clock.wall());
     this.#loads = new Loads({
       clock,
       ledger: this.#ledger,
-      config: () => this.#settings.models,
+      config: () => this.#settings,
       models: () => this.models(),
       room: deps.room,
-      keepValue: (model) => keepValue(model, clock.now(), clock.wall()),
+      keepValue: keep,
       decided,
-      unload: (model, reason, numbers) => this.#unloads.begin(model, 'load', reason, numbers),
+      unload: (model, reason, numbers) => this.#unloading.forAnother(model, reason, numbers),
       changed,
       refused: (model, error) => this.#failQueued(model, error),
+    });
+    this.#unloadOrder = new UnloadOrder({
+      models: () => this.models(),
+      isLoading: (model) => this.isLoading(model),
+      unload: async (model, reason) => {
+        this.#unloading.byHand(model, reason);
+        await model.unloading;
+      },
     });
     this.#failures = new LoadFailures({
       clock,
@@ -86,13 +91,20 @@ export class ModelRuntime {
       decided,
       changed,
     });
-    this.#idle = new Idle({
+    this.#unloading = new Unloading({
       clock,
       config: () => this.#settings,
-      pressure: deps.pressure,
+      ledger: this.#ledger,
       decided,
-      unload: (model, reason, numbers) => this.#unloads.begin(model, 'keepalive', reason, numbers),
+      warn: deps.warn,
+      pressure: deps.pressure,
+      box: deps.box,
+      isLoading: (model) => this.isLoading(model),
+      keepValue: keep,
       load: (model) => this.#want(model, 'forecast'),
+      changed,
+      gone: () => this.#loads.look(),
+      refused: () => this.#loads.refused,
     });
     this.#timers = [
       clock.setInterval(() => this.#tick(), TICK_MS),
@@ -113,8 +125,10 @@ export class ModelRuntime {
   /** Memory was measured; `at` is monotonic ms. */
   sampled(at: number): void {
     this.#ledger.sampled(at);
-    for (const model of this.models()) model.learnLeast(at);
+    const models = this.models();
+    for (const model of models) model.learnLeast(at);
     this.#loads.look();
+    this.#unloading.sampled(at, models);
   }
 
   models(): Model[] {
@@ -128,20 +142,30 @@ export class ModelRuntime {
 
   status(): ModelStatus[] {
     const { clock } = this.deps;
-    const known = { loads: this.#loads, idle: this.#idle, ledger: this.#ledger, now: clock.now(), wall: clock.wall() };
+    const known = {
+      loads: this.#loads,
+      idle: this.#unloading.idle,
+      ledger: this.#ledger,
+      now: clock.now(),
+      wall: clock.wall(),
+    };
     return this.models().map((model) => modelStatus(model, known));
   }
 
   unloading(): UnloadingStatus {
-    const { clock, box } = this.deps;
-    return unloadingStatus(this.models(), {
-      config: this.#settings.unloading,
-      log: this.#unloadLog,
-      box: box(),
-      observedMs: clock.now() - this.#since,
-      now: clock.now(),
-      wall: clock.wall(),
-    });
+    return this.#unloading.status(this.models());
+  }
+
+  /** Unloading strategies by name; plug-ins may add some. */
+  get strategies(): Strategies {
+    return this.#unloading.strategies;
+  }
+
+  /** Whether it may be unloaded where memory runs out: nothing keeps it, it is idle, and whatever needs it may go as well. */
+  mayEvict(pool: Pool): boolean {
+    const models = this.models();
+    const model = models.find((each) => each.pool === pool);
+    return model !== undefined && this.#unloading.mayGo(model, models);
   }
 
   counts(): ModelCounts[] {
@@ -168,9 +192,12 @@ export class ModelRuntime {
     return this.#loads.stateOf(model) !== null;
   }
 
-  /** How long a request waits for it to load. */
-  coldStartMs({ config }: Model): number {
-    return this.#settings.models.coldStartTimeoutMs ?? config.ready.timeoutMs + LOAD_MARGIN_MS;
+  /** How long a request waits for it to load, and for what it requires. */
+  coldStartMs(model: Model): number {
+    const { coldStartTimeoutMs } = this.#settings.models;
+    if (coldStartTimeoutMs !== null) return coldStartTimeoutMs;
+    const missing = [...allRequirementsOf(model, this.models())].filter(({ isReady }) => !isReady);
+    return [model, ...missing].reduce((sum, { config }) => sum + config.ready.timeoutMs + LOAD_MARGIN_MS, 0);
   }
 
   /** A request comes in; each is followed by one `ended`. */
@@ -188,6 +215,7 @@ export class ModelRuntime {
   /** A request has come, and nobody is there to take it. */
   demand(model: Model): void {
     model.counts.coldStarts++;
+    this.#unloading.missed(model);
     this.#wake(model, 'request');
   }
 
@@ -236,24 +264,18 @@ export class ModelRuntime {
     await this.#loads.want(model, 'operator', Math.max(1, app.sizeOf(pool)));
   }
 
-  /** By hand; what is in flight is finished. @throws SupError SUP_CONFLICT while it loads */
+  /** By hand; what is in flight is finished. @throws SupError SUP_CONFLICT while it loads, or what stays loaded needs it */
   async unload(app: App, pool: Pool, reason: string): Promise<void> {
     const model = this.of(app, pool);
     if (!model) throw notAModel(app);
-    if (this.#loads.stateOf(model) !== null)
-      throw new SupError('SUP_CONFLICT', `${model.name} is loading; unload it when that is done`, {
-        model: model.config.name,
-      });
-    if (model.pool.phase !== 'running') return;
-    this.#unloads.begin(model, 'operator', reason);
-    await model.unloading;
+    await this.#unloadOrder.unload(model, reason);
   }
 
   /** At once, since memory runs out. */
   evict(pool: Pool, reason: string): Promise<void> {
     const model = this.models().find((each) => each.pool === pool);
     if (!model) return pool.resize(0);
-    this.#unloads.begin(model, 'memory', reason, { memory_bytes: model.measured().bytes });
+    this.#unloading.inEmergency(model, reason);
     return model.unloading ?? Promise.resolve();
   }
 
@@ -264,6 +286,8 @@ export class ModelRuntime {
     // Not by way of a load of ours: an operator had a failed one tried again, or its size was fixed.
     if (worker.state === 'ready' && model.loadedAt === null && this.#loads.ofModel(model) === null)
       model.loadEnded(worker.bootMs / 1000, this.deps.clock.now());
+    // What requires it may wait for it.
+    if (worker.state === 'ready') this.#loads.look();
     const hasFailed = (worker.state === 'backoff' || worker.state === 'failed') && worker.failedBoots > 0;
     // One on trial harms nobody.
     if (!hasFailed || model.isReady || !model.pool.active().includes(worker)) return;
@@ -298,7 +322,7 @@ export class ModelRuntime {
     }
     const models = this.models();
     this.#failures.expire(models);
-    this.#idle.tick(models);
+    this.#unloading.tick(models);
   }
 
   #wake(model: Model, cause: LoadCause): void {

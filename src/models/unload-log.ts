@@ -17,6 +17,7 @@ export const NO_UNLOADS: UnloadTotals = {
   freedBytes: 0,
   seconds: 0,
   lastAt: null,
+  lastLabel: null,
   byLabel: {},
   byCause: NO_CAUSES,
   regretted: 0,
@@ -60,6 +61,7 @@ function sum(totals: UnloadTotals, { cause, label, at, seconds, freedBytes, erro
     freedBytes: totals.freedBytes + Math.max(0, freedBytes ?? 0),
     seconds: totals.seconds + seconds,
     lastAt: at + seconds * 1000,
+    lastLabel: label,
     byLabel: { ...totals.byLabel, [label]: (totals.byLabel[label] ?? 0) + 1 },
     byCause: { ...totals.byCause, [cause]: totals.byCause[cause] + 1 },
   };

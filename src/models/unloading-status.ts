@@ -1,10 +1,18 @@
 import type { UnloadingConfig } from '../config/schema.js';
 import type { PackageStatus, UnloadingStatus } from '../master/unloading-status.js';
+import { isBuiltIn, shifted } from '../policy/unload/strategies.js';
+import type { Idle, Verdict } from './idle.js';
 import type { Model } from './model.js';
 import { neededBy } from './requirements.js';
+import type { Strategies } from './strategies.js';
 import type { UnloadLog } from './unload-log.js';
+import type { Unloader } from './unloader.js';
 
 interface Known {
+  unloader: Unloader;
+  idle: Idle;
+  strategies: Strategies;
+  refused: UnloadingStatus['refused'];
   config: UnloadingConfig;
   log: UnloadLog;
   box: UnloadingStatus['box'];
@@ -15,25 +23,52 @@ interface Known {
 
 /** What `/api/package-unloading/*`, `list` and `describe` are made of. */
 export function unloadingStatus(models: readonly Model[], known: Known): UnloadingStatus {
-  const { config, log, box, observedMs } = known;
+  const { config, log, box, observedMs, strategies, refused } = known;
+  const order = orderOf(models, known);
   return {
     enabled: config.enabled,
     checkIntervalSeconds: config.checkIntervalMs / 1000,
     strategy: config.strategy,
-    currentStrategy: config.strategy,
-    strategies: Object.keys(config.timeoutsMs),
+    currentStrategy: currentStrategy(known),
+    strategies: strategies.names,
     pressureThreshold: config.pressureThreshold,
     maxPerCycle: config.maxPerCycle,
     minSavingsBytes: config.minSavingsBytes,
     observedSeconds: observedMs / 1000,
     totals: log.all,
-    packages: models.map((model) => packageStatus(model, models, known)),
+    packages: models.map((model) => packageStatus(model, models, order, known)),
     box,
-    refused: { pinned: 0, young: 0 },
+    refused,
   };
 }
 
-function packageStatus(model: Model, models: readonly Model[], { config, log, now, wall }: Known): PackageStatus {
+/** One's own is followed under any pressure: it knows of it. */
+function currentStrategy({ config, strategies, box }: Known): string {
+  const { strategy, adaptive } = config;
+  return adaptive && isBuiltIn(strategy) && strategies.names.includes(strategy)
+    ? shifted(strategy, box.pressure)
+    : strategy;
+}
+
+interface Order {
+  /** From 1, by names of models. */
+  ranks: ReadonlyMap<string, number>;
+  whyNot: ReadonlyMap<string, string>;
+}
+
+function orderOf(models: readonly Model[], { unloader }: Known): Order {
+  const { decision, next } = unloader.look(models);
+  const due = decision.due.map(({ name }) => name);
+  const order = [...due, ...next.filter((name) => !due.includes(name))];
+  return { ranks: new Map(order.map((name, index) => [name, index + 1])), whyNot: decision.kept };
+}
+
+function packageStatus(
+  model: Model,
+  models: readonly Model[],
+  { ranks, whyNot }: Order,
+  { config, log, idle, now, wall }: Known,
+): PackageStatus {
   const { app, name, version } = model;
   const unusedMs = model.unusedMs(now);
   const idleMs = model.idleMs(now);
@@ -52,8 +87,14 @@ function packageStatus(model: Model, models: readonly Model[], { config, log, no
     idleSeconds: idleMs === null ? null : idleMs / 1000,
     memoryBytes: model.measured().bytes,
     totals: log.of(name),
-    rank: null,
-    whyNot: null,
-    goesInSeconds: null,
+    rank: ranks.get(name) ?? null,
+    whyNot: model.loaded ? (whyNot.get(name) ?? (model.unloading === null ? null : 'unloading')) : null,
+    goesInSeconds: ranks.has(name) ? goesInSeconds(idle.verdict(model), idleMs) : null,
   };
+}
+
+/** Null where it stays for ever, or a function decides. */
+function goesInSeconds(verdict: Verdict | null, idleMs: number | null): number | null {
+  if (verdict === null || idleMs === null || !Number.isFinite(verdict.keepMs)) return null;
+  return Math.max(0, verdict.keepMs - idleMs) / 1000;
 }

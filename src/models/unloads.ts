@@ -1,44 +1,153 @@
 import type { Clock } from '../clock.js';
+import type { UnloadCause, UnloadRecord } from '../master/unloading-status.js';
 import type { PolicyDecision } from '../policy/decision.js';
 import type { MemoryLedger } from './memory-ledger.js';
 import type { Model } from './model.js';
+import { ModelMemory } from './model-memory.js';
 
 export interface UnloadsDependencies {
   clock: Clock;
   ledger: MemoryLedger<Model>;
   decided: (subject: string, policy: string, decision: PolicyDecision) => void;
+  /** What the whole box uses, as it was measured last. */
+  usedBytes: () => number | null;
   /** Its queue may have to open or close. */
   changed: (model: Model) => void;
   /** The last worker of one has ended. */
   gone: () => void;
+  /** What it brought is measured. */
+  measured: (record: UnloadRecord) => void;
 }
 
-/** Takes models out of memory. What is in flight is finished, what is queued loads them again. */
+/** Who wanted it, and why. */
+export interface UnloadRequest {
+  cause: UnloadCause;
+  /** As reasons are counted. */
+  label: string;
+  /** Whose decision it is. */
+  policy: string;
+  reason: string;
+  numbers?: PolicyDecision['numbers'];
+}
+
+/** Less than this share of what it took came back: something holds on to it. */
+const CAME_BACK = 0.5;
+const MIB = 1024 ** 2;
+
+/** Takes models out of memory, and measures what that brings. What is in flight is finished, what is queued loads them again. */
 export class Unloads {
+  /** Ended, and not seen by a sample yet. */
+  #ended: { record: UnloadRecord; endedAt: number }[] = [];
+  #underWay = 0;
+
   constructor(private readonly deps: UnloadsDependencies) {}
 
-  /** Does nothing to one that is not loaded. @param policy whose decision it is */
-  begin(model: Model, policy: string, reason: string, numbers: PolicyDecision['numbers'] = {}): void {
+  /** Nothing is on its way out, and all that went is measured. */
+  get settled(): boolean {
+    return this.#underWay === 0 && this.#ended.length === 0;
+  }
+
+  /** Does nothing to one that is not loaded. */
+  begin(model: Model, { cause, label, policy, reason, numbers = {} }: UnloadRequest): void {
     const { pool } = model;
     if (!model.loaded) return;
-    const { clock, ledger, decided, changed, gone } = this.deps;
+    const { clock, ledger, decided, changed, gone, usedBytes } = this.deps;
     const size = model.measured();
     model.learnSize();
+    const memory = new ModelMemory(model);
+    const beforeBytes = memory.before;
+    const at = clock.wall();
+    const startedAt = clock.now();
+    const boxBeforeBytes = usedBytes();
+    const known = beforeBytes ?? size.bytes;
     decided(model.name, policy, {
       action: 'unload',
       reason,
-      numbers: { ...numbers, memory_bytes: size.bytes === null ? null : Math.round(size.bytes) },
+      numbers: { ...numbers, memory_bytes: known === null ? null : Math.round(known) },
     });
     ledger.leaves(model, size);
     model.counts.unloads++;
     model.loadedAt = null;
+    model.unloaded = { at: startedAt, cause };
     pool.setSize(0);
+    this.#underWay++;
     const unloading = pool.gone().finally(() => {
       if (model.unloading === unloading) model.unloading = null;
-      ledger.left(model, clock.now());
+      const endedAt = clock.now();
+      ledger.left(model, endedAt);
+      const afterBytes = memory.now();
+      this.#underWay--;
+      this.#ended.push({
+        endedAt,
+        record: {
+          model: model.name,
+          cause,
+          label,
+          at,
+          seconds: (endedAt - startedAt) / 1000,
+          beforeBytes,
+          afterBytes,
+          freedBytes: beforeBytes === null || afterBytes === null ? null : beforeBytes - afterBytes,
+          boxBeforeBytes,
+          boxAfterBytes: null,
+          error: memory.failure() ?? whatStayed(beforeBytes, afterBytes),
+        },
+      });
       gone();
     });
     model.unloading = unloading;
     changed(model);
   }
+
+  /** Memory was measured at `at`, monotonic ms: what has ended before that is in it. */
+  sampled(at: number): void {
+    const seen = this.#ended.filter(({ endedAt }) => endedAt < at);
+    if (seen.length === 0) return;
+    this.#ended = this.#ended.filter(({ endedAt }) => endedAt >= at);
+    const boxAfterBytes = this.deps.usedBytes();
+    for (const { record } of seen) this.#tell({ ...record, boxAfterBytes });
+  }
+
+  /** A part of it only. Resolves when it is done and measured. */
+  async trim(model: Model, reason: string): Promise<void> {
+    const { decided } = this.deps;
+    const memory = new ModelMemory(model);
+    const beforeBytes = memory.before;
+    decided(model.name, 'unload', { action: 'trim', reason, numbers: { memory_bytes: beforeBytes } });
+    await Promise.all(model.pool.workers.map((worker) => worker.cleaning.ask('trim')));
+    const afterBytes = memory.now();
+    const freed = beforeBytes === null || afterBytes === null ? null : beforeBytes - afterBytes;
+    decided(model.name, 'unload', {
+      action: 'freed',
+      reason: 'what its trim brought',
+      numbers: { before_bytes: beforeBytes, after_bytes: afterBytes, freed_bytes: freed },
+    });
+  }
+
+  #tell(record: UnloadRecord): void {
+    const { model, beforeBytes, afterBytes, freedBytes, boxBeforeBytes, boxAfterBytes, seconds, error } = record;
+    this.deps.decided(model, 'unload', {
+      action: 'freed',
+      reason: error === null ? 'what its unloading brought' : `its unloading failed: ${error}`,
+      numbers: {
+        before_bytes: beforeBytes,
+        after_bytes: afterBytes,
+        freed_bytes: freedBytes,
+        box_before_bytes: rounded(boxBeforeBytes),
+        box_after_bytes: rounded(boxAfterBytes),
+        took_ms: Math.round(seconds * 1000),
+      },
+    });
+    this.deps.measured(record);
+  }
+}
+
+/** Null where most of it came back, or it is not known. */
+function whatStayed(beforeBytes: number | null, afterBytes: number | null): string | null {
+  if (beforeBytes === null || afterBytes === null || afterBytes <= beforeBytes * (1 - CAME_BACK)) return null;
+  return `${Math.round(afterBytes / MIB)} of ${Math.round(beforeBytes / MIB)} MiB did not come back`;
+}
+
+function rounded(bytes: number | null): number | null {
+  return bytes === null ? null : Math.round(bytes);
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 
 /**
  * Which version answers a request that names none. By weight: the same user gets the same version as long as the weights stay, and
- * requests without a user take turns so evenly that the shares are right at any time (smooth weighted round robin).
+ * requests without a user take turns so evenly that the shares are right to within one at any time.
  */
 export class VersionDraw {
   readonly #weights: readonly [version: string, weight: number][];
@@ -30,20 +30,24 @@ export class VersionDraw {
     return able.at(-1) ?? this.fallback;
   }
 
+  /**
+   * Of those that have had less than their share, the one whose next turn must come soonest (Tijdeman's chairman assignment). The richest
+   * instead, as in smooth weighted round robin, may be more than one turn off where weights differ much.
+   */
   #inTurn(able: readonly [string, number][]): string {
-    let total = 0;
+    const total = able.reduce((sum, [, weight]) => sum + weight, 0);
     let best = able[0]![0];
-    let most = Number.NEGATIVE_INFINITY;
+    let soonest = Number.POSITIVE_INFINITY;
     for (const [version, weight] of able) {
-      total += weight;
       const credit = (this.#credit.get(version) ?? 0) + weight;
       this.#credit.set(version, credit);
-      if (credit > most) {
-        most = credit;
+      const turnsLeft = (total - credit) / weight;
+      if (credit > 0 && turnsLeft < soonest) {
+        soonest = turnsLeft;
         best = version;
       }
     }
-    this.#credit.set(best, most - total);
+    this.#credit.set(best, (this.#credit.get(best) ?? 0) - total);
     return best;
   }
 }

@@ -1,5 +1,10 @@
 /** For how long an idle model stays loaded, and when it is loaded again before it is asked for. */
-export { decideKeepalive, type KeepaliveState } from './keepalive/decide.js';
+export {
+  decideKeepalive,
+  type KeepaliveClock,
+  type KeepaliveDecision,
+  type KeepaliveState,
+} from './keepalive/decide.js';
 export { IdleHistory, type IdleHistoryOptions } from './keepalive/idle-history.js';
 export { priceOf, type Strategy } from './keepalive/price.js';
 export { type KeepaliveFacts, type KeepaliveWindow, keepaliveWindow } from './keepalive/window.js';

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../clock.js';
-import type { CleanedMessage, CleanupLevel, ToWorker } from './protocol.js';
+import type { CleanedMessage, CleanupRequest, ToWorker } from './protocol.js';
 
 /** A cleanup that takes longer than this is not waited for: its worker has other things to do, or is stuck. */
 export const CLEANUP_DEADLINE_MS = 5000;
@@ -7,7 +7,7 @@ export const CLEANUP_DEADLINE_MS = 5000;
 const PATIENCE_MS = 1500;
 
 interface Pending {
-  level: CleanupLevel;
+  level: CleanupRequest;
   answer: Promise<CleanedMessage | null>;
   resolve: (answer: CleanedMessage | null) => void;
   timer: Timer;
@@ -30,7 +30,7 @@ export class Cleaning {
   }
 
   /** Joins one of the same level that runs. Null: no answer in time, or the worker is gone. */
-  ask(level: CleanupLevel): Promise<CleanedMessage | null> {
+  ask(level: CleanupRequest): Promise<CleanedMessage | null> {
     for (const pending of this.#pending.values()) if (pending.level === level) return pending.answer;
     const id = ++this.#lastId;
     let resolve!: Pending['resolve'];

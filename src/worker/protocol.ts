@@ -3,7 +3,8 @@
  * assumes Node. Process workers get them over the child's IPC channel as they are; a thread host gets and sends them wrapped
  * in `{ thread, message }`; http workers use the `drain` and stats part only.
  *
- * Life of a model worker: `load` → (`loaded` | `loadFailed`) → many (`predict` → `chunk`… → `result`) → `unload` → exit.
+ * Life of a model worker: `load` → (`loaded` | `loadFailed`) → many (`predict` → `chunk`… → `result`) → `unload` → `unloaded` → exit.
+ * A host that sends no `unloaded` is fine: then nothing is known of how it ended but its exit.
  */
 
 export interface LoadMessage {
@@ -60,18 +61,21 @@ export interface CheckMessage {
   id: number;
 }
 
-/** Give memory back: run the cleanup hooks, then collect garbage. Answered by `cleaned` with the same id. */
+/** Give memory back: run the cleanup hooks, then collect garbage; `collect`: only that. Answered by `cleaned` with the same id. */
 export interface CleanupMessage {
   type: 'cleanup';
   id: number;
-  level: CleanupLevel;
+  level: CleanupRequest;
 }
 
 /** `trim`: caches that can be rebuilt cheaply. `emergency`: whatever can be done without. */
 export type CleanupLevel = 'trim' | 'emergency';
 
+/** `collect`: nothing is dropped and nobody is told; what is garbage already goes. */
+export type CleanupRequest = CleanupLevel | 'collect';
+
 /**
- * The answer to `unload`, before the worker exits: the model's `unload` has run, its resources are closed and garbage is collected. Sizes
+ * The answer to `unload`, before the worker exits, where a model was loaded: the model's `unload` has run, its resources are closed and garbage is collected. Sizes
  * are of its own isolate (heap in use + external), and of its process.
  */
 export interface UnloadedMessage {
@@ -148,7 +152,7 @@ export interface Vitals {
 export interface CleanedMessage {
   type: 'cleaned';
   id: number;
-  level: CleanupLevel;
+  level: CleanupRequest;
   /** Garbage collections that it took; 0 where the engine could not be asked for one. */
   passes: number;
   before: { liveBytes: number; rssBytes: number };
@@ -186,6 +190,7 @@ export type FromWorker =
   | StatsMessage
   | CleanedMessage
   | CheckedMessage
+  | UnloadedMessage
   /** http: listens on its port. `address` is what the program asked for. */
   | { type: 'listening'; address: string | null; port: number | null; mapped: boolean }
   | { type: 'drained' };

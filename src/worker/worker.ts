@@ -8,7 +8,7 @@ import { type Backend, describeExit, type Exit, type Instance } from './backend.
 import { Checking } from './checking.js';
 import { Cleaning } from './cleaning.js';
 import { bootQuietly, serveNormally } from './priority.js';
-import type { FromWorker, ToWorker } from './protocol.js';
+import type { FromWorker, ToWorker, UnloadedMessage } from './protocol.js';
 import type { Readiness } from './readiness.js';
 import { Readings } from './readings.js';
 import { mayTransition, transition, type WorkerEvent, type WorkerState } from './state.js';
@@ -77,6 +77,8 @@ export class Worker {
   /** It ended by itself and its restart policy leaves it so; null while it is supervised. */
   ended: 'clean' | 'failed' | null = null;
   lastBeatAt: number;
+  /** How its model went, of its last life, where its host tells; kept after its exit. */
+  unloaded: UnloadedMessage | null = null;
   /** Killed; its exit has not come yet. */
   condemned = false;
 
@@ -233,6 +235,7 @@ export class Worker {
     this.condemned = false;
     this.requests = this.users = this.inFlight = 0;
     this.#userSet.clear();
+    this.unloaded = null;
     this.readings = new Readings();
     this.#messageListeners = [];
     const boot = new AbortController();
@@ -331,6 +334,7 @@ export class Worker {
       this.readings.vitals = message.vitals;
     } else if (message.type === 'cleaned') this.cleaning.received(message);
     else if (message.type === 'checked') this.checking.received(message);
+    else if (message.type === 'unloaded') this.unloaded = message;
     for (const listener of this.#messageListeners) listener(message);
     this.host.message(this, message);
   }

@@ -6,7 +6,8 @@ import { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { Output } from '../../src/cli/io.js';
 import { main } from '../../src/cli/program.js';
-import type { AppDetail, AppRow, LogLine } from '../../src/master/supervisor.js';
+import type { DetailRow } from '../../src/control/unloading-columns.js';
+import type { AppRow, LogLine } from '../../src/master/supervisor.js';
 
 export interface Outcome {
   code: number;
@@ -174,7 +175,7 @@ export function appRow(more: Partial<AppRow> = {}): AppRow {
   };
 }
 
-export function appDetail(more: Partial<AppDetail> = {}): AppDetail {
+export function appDetail(more: Partial<DetailRow> = {}): DetailRow {
   return {
     ...appRow(),
     config_file: '/shop/supervisor.yaml',
@@ -185,11 +186,12 @@ export function appDetail(more: Partial<AppDetail> = {}): AppDetail {
     restart: { policy: 'always' },
     stop: { signal: 'SIGTERM' },
     model: null,
+    unloading: null,
     sizing: null,
     resources: [],
     decisions: [],
     ...more,
-  } as AppDetail;
+  } as DetailRow;
 }
 
 export function logLine(line: string, more: Partial<LogLine> = {}): LogLine {

@@ -114,6 +114,16 @@ export function fakeSupervisor(parts: Partial<Supervisor> = {}): FakeSupervisor 
       calls.push('cleanup');
       return cleanupReport();
     },
+    collectGarbage: async () => {
+      calls.push('collect garbage');
+      return {
+        beforeBytes: 1_073_741_824,
+        afterBytes: 1_048_576_000,
+        workers: 3,
+        unanswered: 0,
+        at: 1_640_995_200_000,
+      };
+    },
     shutdown: async (reason) => {
       calls.push(`shutdown ${reason}`);
     },
@@ -131,6 +141,7 @@ export function unloadTotals(parts: Partial<UnloadTotals> = {}): UnloadTotals {
     freedBytes: 0,
     seconds: 0,
     lastAt: null,
+    lastLabel: null,
     byLabel: {},
     byCause: NO_CAUSES,
     regretted: 0,

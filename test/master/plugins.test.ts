@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ManualClock } from '../../src/clock.js';
 import { type PluginApi, Plugins, type PluginsOptions } from '../../src/master/plugins.js';
+import { Strategies } from '../../src/models/strategies.js';
 import { Hooks } from '../../src/monitor/hooks.js';
 
 const DIST = process.env.SUPERVISOR_TEST_DIST ?? fileURLToPath(new URL('../../dist', import.meta.url));
@@ -17,12 +18,14 @@ let dir: string;
 let hooks: Hooks;
 let reports: string[];
 let warned: string[];
+let strategies: Strategies;
 
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'plug-'));
   seen.length = 0;
   reports = [];
   warned = [];
+  strategies = new Strategies((text) => warned.push(text));
   hooks = new Hooks((message) => reports.push(message));
   Object.assign(globalThis, { pluginSeen: seen });
 });
@@ -38,7 +41,7 @@ function write(name: string, text: string): string {
 }
 
 function plugins(options: PluginsOptions = {}): Plugins {
-  return new Plugins(hooks, (text) => warned.push(text), options);
+  return new Plugins(hooks, strategies, (text) => warned.push(text), options);
 }
 
 /** A module that notes its loading, and each decision under its own name. */
@@ -155,8 +158,9 @@ describe('Plugins', () => {
       import { writeFileSync } from 'node:fs';
       import { Plugins } from '${DIST}/src/master/plugins.js';
       import { Hooks } from '${DIST}/src/monitor/hooks.js';
+      import { Strategies } from '${DIST}/src/models/strategies.js';
       const hooks = new Hooks(console.error);
-      const plugins = new Plugins(hooks, console.error);
+      const plugins = new Plugins(hooks, new Strategies(console.error), console.error);
       const file = '${join(dir, 'fixed.mjs')}';
       for (const text of ['export default {', "throw new Error('not yet')", 'export default { before: () => console.log("fixed") }']) {
         writeFileSync(file, text);
@@ -206,5 +210,28 @@ describe('Plugins', () => {
     expect(reports).toEqual([`hook '${bad}' failed in before: oh`]);
     decide('x');
     expect(decide('x')).toEqual([2]);
+  });
+
+  it('may register strategies of unloading, which end with it', async () => {
+    const file = write(
+      'greedy.mjs',
+      `export default ({ registerStrategy }) => {
+        registerStrategy('greedy', () => ({ unload: true, score: 1, reason: 'why not' }));
+      };`,
+    );
+    const loaded = plugins();
+    expect(await loaded.load([file])).toEqual([]);
+    expect(strategies.names).toContain('greedy');
+    expect(strategies.ask('greedy', () => ({}) as never)).toEqual({ unload: true, score: 1, reason: 'why not' });
+    await loaded.load([]);
+    expect(strategies.names).not.toContain('greedy');
+  });
+
+  it('may not take the name of one that is built in', async () => {
+    const file = write(
+      'bold.mjs',
+      "export default ({ registerStrategy }) => registerStrategy('Balanced', () => true);",
+    );
+    expect(await plugins().load([file])).toEqual([expect.stringContaining("'Balanced' is built in")]);
   });
 });

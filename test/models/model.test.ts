@@ -71,7 +71,15 @@ describe('a model', () => {
   });
 
   it('hands on all that it has learned', () => {
-    const learned = { bytes: 5, gpuBytes: 4, leastBytes: 3, leastGpuBytes: 2, loadSeconds: 1.5, history: null };
+    const learned = {
+      bytes: 5,
+      gpuBytes: 4,
+      leastBytes: 3,
+      leastGpuBytes: 2,
+      loadSeconds: 1.5,
+      patience: 4,
+      history: null,
+    };
     const { history: _, ...kept } = made(learned).model.learned();
     const { history: __, ...expected } = learned;
     expect(kept).toEqual(expected);

@@ -5,7 +5,7 @@ import { Pool } from '../../src/pool/pool.js';
 import type { Demand } from '../../src/pool/sizing.js';
 import type { Blueprint, Service, Work } from '../../src/pool/work.js';
 import type { Backend, Instance, InstanceEvents } from '../../src/worker/backend.js';
-import type { CheckMessage, CleanupMessage, Outcome, ToWorker, Vitals } from '../../src/worker/protocol.js';
+import type { CheckMessage, CleanupMessage, FromWorker, Outcome, ToWorker, Vitals } from '../../src/worker/protocol.js';
 import type { WorkerState } from '../../src/worker/state.js';
 import type { Worker } from '../../src/worker/worker.js';
 
@@ -56,6 +56,10 @@ export class FakeInstance implements Instance {
   checked(complaint: string | null = null): void {
     const { id } = this.checks.at(-1) as CheckMessage;
     this.events.message({ type: 'checked', id, ok: complaint === null, message: complaint });
+  }
+
+  says(message: FromWorker): void {
+    this.events.message(message);
   }
 
   /** A batch of one comes back. */

@@ -10,7 +10,7 @@ import { ListenSocket } from '../../src/worker/listen-socket.js';
 import type {
   CheckedMessage,
   CleanedMessage,
-  CleanupLevel,
+  CleanupRequest,
   FromWorker,
   Outcome,
   ToWorker,
@@ -197,7 +197,7 @@ export class LiveWorker {
     return beat.vitals;
   }
 
-  cleanup(level: CleanupLevel): Promise<CleanedMessage> {
+  cleanup(level: CleanupRequest): Promise<CleanedMessage> {
     const id = ++this.#cleanups;
     this.send({ type: 'cleanup', id, level });
     return this.seen((message): message is CleanedMessage => message.type === 'cleaned' && message.id === id);

@@ -35,6 +35,19 @@ describe.concurrent.each(['process', 'thread'] as const)('cleanup of a model (%s
     return LiveWorkers.model(isolation, 'cleanup-hooks.mjs', { options }).ready();
   };
 
+  it('only collects garbage where no more is asked for', async ({ expect }) => {
+    const worker = await LiveWorkers.model(isolation, 'litters.mjs').ready();
+    await worker.predict('hold 20');
+    // No collection of the engine's own is under way from here on.
+    const full = await worker.cleanup('collect');
+    await worker.predict('drop');
+    const { level, passes, after, errors } = await worker.cleanup('collect');
+    expect({ level, errors }).toEqual({ level: 'collect', errors: [] });
+    expect(passes).toBeGreaterThanOrEqual(2);
+    expect(full.after.liveBytes - after.liveBytes).toBeGreaterThan(18 * MIB);
+    expect(await worker.predict('')).toEqual([]);
+  });
+
   it('keeps what the model needs', async ({ expect }) => {
     const worker = await LiveWorkers.model(isolation, 'caches.mjs').ready();
     await worker.predict('keep 50');

@@ -1,4 +1,5 @@
-import type { AppDetail, LogLine } from '../../master/supervisor.js';
+import type { DetailRow } from '../../control/unloading-columns.js';
+import type { LogLine } from '../../master/supervisor.js';
 import { targetPath } from '../act.js';
 import { EXIT } from '../exit.js';
 import { appDetails } from '../render/details.js';
@@ -8,7 +9,7 @@ import type { Run } from '../verbs.js';
 const LAST_LINES = 10;
 
 export const run: Run = async (context, [target = ''], { json }) => {
-  const { versions } = await context.client.get<{ versions: AppDetail[] }>(targetPath(target));
+  const { versions } = await context.client.get<{ versions: DetailRow[] }>(targetPath(target));
   if (json) {
     context.printJson(versions);
     return EXIT.done;

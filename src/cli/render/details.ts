@@ -1,15 +1,17 @@
-import type { AppDetail, Sizing, WorkerRow } from '../../master/supervisor.js';
+import type { DetailRow } from '../../control/unloading-columns.js';
+import type { Sizing, WorkerRow } from '../../master/supervisor.js';
 import type { Colors } from '../context.js';
 import { printable } from '../printable.js';
 import { WORKER_COLOURS } from './apps.js';
 import { decisionsTable } from './decisions.js';
 import { modelFacts } from './models.js';
+import { unloadingFacts } from './packages.js';
 import { learnedInWords, resourcesTable, sizeInWords } from './sizing.js';
 import { table } from './table.js';
 import { bytes, formatAge, NOTHING, percent, settings } from './values.js';
 
 /** Everything that `describe` shows of one app version. */
-export function appDetails(app: AppDetail, colors: Colors): string {
+export function appDetails(app: DetailRow, colors: Colors): string {
   const title = app.version === null ? app.name : `${app.name}@${app.version}`;
   const facts: [string, string][] = [
     ['state', app.reason === null ? app.state : `${app.state}: ${app.reason}`],
@@ -22,6 +24,7 @@ export function appDetails(app: AppDetail, colors: Colors): string {
     ['workers', `${app.ready} ready of ${app.desired} (min ${app.min}, max ${app.max}), generation ${app.generation}`],
     ...sizingFacts(app.sizing),
     ...(app.model === null ? [] : modelFacts(app.model)),
+    ...(app.unloading ? unloadingFacts(app.unloading) : []),
     ['queued', String(app.queued)],
     ['uptime', formatAge(app.uptime_seconds)],
     ['restarts', String(app.restarts)],

@@ -4,12 +4,13 @@ import type { FastifyInstance } from 'fastify';
 import { badRequest, objectBody } from '../../http/fields.js';
 import type { Supervisor } from '../../master/supervisor.js';
 import { reportOrThrow } from '../act-report.js';
+import { withUnloading, withUnloadingColumns } from '../unloading-columns.js';
 
 export function appRoutes(app: FastifyInstance, supervisor: Supervisor): void {
-  app.get('/api/apps', async () => ({ apps: supervisor.list() }));
+  app.get('/api/apps', async () => ({ apps: withUnloadingColumns(supervisor.list(), supervisor.unloading()) }));
 
   app.get<{ Params: { target: string } }>('/api/apps/:target', async ({ params: { target } }) => {
-    const versions = supervisor.describe(target);
+    const versions = withUnloading(supervisor.describe(target), supervisor.unloading());
     const names = new Set(versions.map((row) => row.name));
     const [only] = names;
     return { name: names.size === 1 ? only : target, versions };

@@ -17,14 +17,26 @@ export interface KeepaliveState {
   ttlMs: number | null;
 }
 
-type Clock = 'to_zero_after' | KeepaliveWindow['basis'] | 'ttl';
+export type KeepaliveClock = 'to_zero_after' | KeepaliveWindow['basis'] | 'ttl';
+
+export interface KeepaliveDecision extends PolicyDecision<'unload' | 'load'> {
+  /** Which of them rules; null where none does. */
+  clock: KeepaliveClock | null;
+  /** Idle for so long, it goes. Infinity: never. */
+  keepMs: number;
+}
 
 /** Which clock rules a model: `to_zero_after` where it is set, else what was learned, else the strategy's time; `ttl` caps them all. */
-export function decideKeepalive(model: KeepaliveState): PolicyDecision<'unload' | 'load'> {
-  const { state, idleMs, pinned, ttlMs } = model;
-  if (pinned) return hold('its preference is keep');
+export function decideKeepalive(model: KeepaliveState): KeepaliveDecision {
+  const ruled = model.pinned ? null : ruling(model);
+  return { ...decide(model, ruled), clock: ruled?.clock ?? null, keepMs: ruled?.keepMs ?? Number.POSITIVE_INFINITY };
+}
+
+function decide(model: KeepaliveState, ruled: Ruling | null): PolicyDecision<'unload' | 'load'> {
+  const { state, idleMs, ttlMs } = model;
+  if (ruled === null) return hold('its preference is keep');
   if (idleMs === null) return hold('at work');
-  const { clock, keepMs, prewarmMs } = ruling(model);
+  const { clock, keepMs, prewarmMs } = ruled;
   const numbers = {
     clock,
     idle_ms: Math.round(idleMs),
@@ -42,7 +54,7 @@ export function decideKeepalive(model: KeepaliveState): PolicyDecision<'unload' 
   return waiting ? act('unload', 'its next request is not due for a while', numbers) : hold('kept warm', numbers);
 }
 
-const OVER: Record<Clock, string> = {
+const OVER: Record<KeepaliveClock, string> = {
   to_zero_after: 'idle for to_zero_after',
   ttl: 'idle for models.ttl',
   learned: 'idle for longer than its requests so far make worth while',
@@ -50,7 +62,13 @@ const OVER: Record<Clock, string> = {
   strategy: "idle for its strategy's time",
 };
 
-function ruling(model: KeepaliveState): { clock: Clock; keepMs: number; prewarmMs: number | null } {
+interface Ruling {
+  clock: KeepaliveClock;
+  keepMs: number;
+  prewarmMs: number | null;
+}
+
+function ruling(model: KeepaliveState): Ruling {
   const { toZeroAfterMs, window, fallbackMs, ttlMs } = model;
   const own =
     toZeroAfterMs !== null

@@ -1,0 +1,42 @@
+import { ProcessMemory } from '../sensing/process-memory.js';
+import type { Worker } from '../worker/worker.js';
+import type { Model } from './model.js';
+
+/** The processes that a model has at one moment: what they take then, and what is left of that later on. In bytes. */
+export class ModelMemory {
+  /** Null where it may not be read. */
+  readonly before: number | null;
+  readonly #workers: readonly Worker[];
+  readonly #processes: readonly ProcessMemory[];
+
+  constructor({ pool }: Model) {
+    this.#workers = [...pool.workers];
+    const byPid = new Map(this.#workers.flatMap((worker) => (worker.pid === null ? [] : [[worker.pid, worker]])));
+    this.#processes = [...byPid.keys()].map((pid) => new ProcessMemory(pid));
+    this.before = sumOf(
+      [...byPid.values()].map(({ readings: { tree } }, index) => {
+        const own = this.#processes[index]?.read() ?? null;
+        // Its children go with it; what they take is known since the latest sample.
+        return tree !== null && tree.processes > 1 ? Math.max(own ?? 0, tree.ownBytes) : own;
+      }),
+    );
+  }
+
+  now(): number | null {
+    return sumOf(this.#processes.map((process) => process.read()));
+  }
+
+  /** Why ending them counts as failed; null: they ended as they should. */
+  failure(): string | null {
+    for (const { id, exitCode, thread, unloaded } of this.#workers) {
+      const [error] = unloaded?.errors ?? [];
+      if (error !== undefined) return `${id}: ${error}`;
+      if (thread === null && exitCode === null) return `${id} had to be killed`;
+    }
+    return null;
+  }
+}
+
+function sumOf(sizes: readonly (number | null)[]): number | null {
+  return sizes.reduce<number | null>((sum, size) => (sum === null || size === null ? null : sum + size), 0);
+}

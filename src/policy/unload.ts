@@ -1,0 +1,190 @@
+import { act, type PolicyDecision } from './decision.js';
+import type { KeepaliveClock } from './keepalive.js';
+import type { PressureLevel } from './pressure.js';
+import { PATTERN_SCORE } from './unload/strategies.js';
+
+/** Why a model goes: memory is short, it has been idle for long, a user prefers it to go, or what was learned says so. */
+export type CycleCause = 'pressure' | 'pattern' | 'preference' | 'adaptive';
+
+/** One loaded model at one moment. Times in ms. */
+export interface UnloadCandidate {
+  name: string;
+  /** Its configuration lets it go, and a request brings it back. */
+  onDemand: boolean;
+  loading: boolean;
+  /** Since the end of the last request, or since it was loaded. Null: requests are in it, or wait for it. */
+  idleMs: number | null;
+  /** Since it was loaded; null: not known, taken for long. */
+  residentMs: number | null;
+  /** Null: not known. */
+  bytes: number | null;
+  preference: 'keep' | 'evict' | null;
+  /** Loaded models that cannot do without it. */
+  neededBy: readonly string[];
+  keepalive: {
+    clock: KeepaliveClock;
+    /** Its time is over. */
+    due: boolean;
+    /** By what was learned, and not by what was said. */
+    adaptive: boolean;
+    reason: string;
+    /** Under which name it is counted. */
+    label: string;
+    numbers: PolicyDecision['numbers'];
+  };
+  /** By its strategy, where it goes for a pattern: 0..1. Null: as patterns do. */
+  score: number | null;
+  /** A request is likely within moments. */
+  expected: boolean;
+  /** What is lost by unloading it. */
+  keepValue: number;
+}
+
+export interface UnloadRules {
+  enabled: boolean;
+  minResidencyMs: number;
+  minSavingsBytes: number;
+  pressureTimeoutMs: number;
+  byPressure: boolean;
+  byPattern: boolean;
+  /** Whether `evict` counts; `keep` always does. */
+  byPreference: boolean;
+}
+
+export interface UnloadVictim {
+  name: string;
+  cause: CycleCause;
+  /** As reasons are counted, such as `Memory pressure unloading (high)`. */
+  label: string;
+  score: number;
+  /** By a clock that is exact: it waits for no cycle. */
+  exact: boolean;
+  decision: PolicyDecision<'unload'>;
+}
+
+export interface Unloading {
+  /** Who goes now, the first to go first. */
+  due: readonly UnloadVictim[];
+  /** Why each of the others stays. */
+  kept: ReadonlyMap<string, string>;
+}
+
+const PRESSURE_SCORE = 1;
+/** So high that nothing that pressure or patterns say comes before it. */
+const PREFERENCE_SCORE = 2;
+/** Said for this model, or for all: they hold to the second, however young it is and however little it saves. */
+const EXACT: ReadonlySet<KeepaliveClock> = new Set(['to_zero_after', 'ttl']);
+
+/**
+ * Who of the loaded models goes. In this order: what its user prefers, pressure, the clock that rules it, whether it saves enough; then
+ * the highest score first, and of equal scores the least keep value. A model that is at work, asked for, loading, pinned, needed, or too
+ * young is never in the answer.
+ */
+export function decideUnloads(
+  models: readonly UnloadCandidate[],
+  pressure: PressureLevel | null,
+  rules: UnloadRules,
+): Unloading {
+  const due: (UnloadVictim & { model: UnloadCandidate })[] = [];
+  const kept = new Map<string, string>();
+  for (const given of models) {
+    const model = rules.byPreference || given.preference !== 'evict' ? given : { ...given, preference: null };
+    const never = whyNever(model) ?? (rules.enabled ? null : 'unloading is switched off');
+    const cause = never === null ? causeOf(model, pressure, rules) : null;
+    const early = never ?? whyTooEarly(model, cause, rules);
+    if (early !== null) kept.set(model.name, early);
+    else if (cause !== null) due.push({ ...victim(model, cause, pressure), model });
+    else kept.set(model.name, model.expected ? 'a request is likely soon' : 'its time is not over');
+  }
+  due.sort((a, b) => b.score - a.score || leastValue(a.model, b.model));
+  return { due: due.map(({ model: _, ...each }) => each), kept };
+}
+
+/** Those that may go by all but their time, the first that would go first. */
+export function nextToGo(models: readonly UnloadCandidate[]): string[] {
+  return models
+    .filter((model) => whyNever(model) === null)
+    .sort((a, b) => Number(b.preference === 'evict') - Number(a.preference === 'evict') || leastValue(a, b))
+    .map(({ name }) => name);
+}
+
+/** What no cause overrules; null: nothing of the kind. */
+function whyNever({ onDemand, preference, loading, idleMs, neededBy }: UnloadCandidate): string | null {
+  if (!onDemand) return 'its configuration keeps it loaded';
+  if (preference === 'keep') return 'pinned';
+  if (loading) return 'loading';
+  if (idleMs === null) return 'busy';
+  return neededBy.length > 0 ? `needed by ${neededBy.join(', ')}` : null;
+}
+
+/** What only an exact clock overrules. */
+function whyTooEarly(
+  { residentMs, bytes, keepalive }: UnloadCandidate,
+  cause: CycleCause | null,
+  { minResidencyMs, minSavingsBytes }: UnloadRules,
+): string | null {
+  if (cause === 'pattern' && EXACT.has(keepalive.clock)) return null;
+  if (residentMs !== null && residentMs < minResidencyMs)
+    return `loaded ${seconds(residentMs)} ago, stays for ${seconds(minResidencyMs)}`;
+  if (cause !== null && bytes !== null && bytes < minSavingsBytes) return 'it saves too little';
+  return null;
+}
+
+function causeOf(
+  { idleMs, preference, keepalive, expected }: UnloadCandidate,
+  pressure: PressureLevel | null,
+  { pressureTimeoutMs, byPressure, byPattern }: UnloadRules,
+): CycleCause | null {
+  if (keepalive.due && EXACT.has(keepalive.clock)) return 'pattern';
+  if (preference === 'evict') return 'preference';
+  if (byPressure && pressure === 'critical') return 'pressure';
+  if (byPressure && pressure === 'high' && (idleMs ?? 0) >= pressureTimeoutMs && !expected) return 'pressure';
+  if (!keepalive.due || !byPattern) return null;
+  return keepalive.adaptive ? 'adaptive' : 'pattern';
+}
+
+function victim(model: UnloadCandidate, cause: CycleCause, pressure: PressureLevel | null): UnloadVictim {
+  const { name, keepalive, idleMs, residentMs, bytes, keepValue } = model;
+  const score = scoreOf(model, cause);
+  const numbers = {
+    ...keepalive.numbers,
+    score,
+    keep_value: Number(keepValue.toPrecision(4)),
+    idle_ms: Math.round(idleMs ?? 0),
+    resident_ms: residentMs === null ? null : Math.round(residentMs),
+    memory_bytes: bytes === null ? null : Math.round(bytes),
+    pressure: pressure ?? 'unknown',
+  };
+  return {
+    name,
+    cause,
+    score,
+    label: labelOf(model, cause, pressure),
+    exact: cause === 'pattern' && EXACT.has(keepalive.clock),
+    decision: act('unload', reasonOf(model, cause, pressure), numbers),
+  };
+}
+
+function scoreOf({ score, preference }: UnloadCandidate, cause: CycleCause): number {
+  if (preference === 'evict') return PREFERENCE_SCORE;
+  return cause === 'pressure' ? PRESSURE_SCORE : (score ?? PATTERN_SCORE);
+}
+
+function labelOf({ keepalive }: UnloadCandidate, cause: CycleCause, pressure: PressureLevel | null): string {
+  if (cause === 'pressure') return `Memory pressure unloading (${pressure})`;
+  if (cause === 'preference') return 'User preference unloading';
+  return `${cause === 'adaptive' ? 'Adaptive' : 'Usage pattern'} unloading (${keepalive.label})`;
+}
+
+function reasonOf({ keepalive }: UnloadCandidate, cause: CycleCause, pressure: PressureLevel | null): string {
+  if (cause === 'pressure') return `idle, and memory pressure is ${pressure}`;
+  return cause === 'preference' ? 'idle, and its preference is evict' : keepalive.reason;
+}
+
+function leastValue(a: UnloadCandidate, b: UnloadCandidate): number {
+  return a.keepValue - b.keepValue || (b.bytes ?? 0) - (a.bytes ?? 0) || (a.name < b.name ? -1 : 1);
+}
+
+function seconds(ms: number): string {
+  return `${Math.round(ms / 1000)} s`;
+}

@@ -1,0 +1,20 @@
+import { readProportional, readStat } from './procfs.js';
+
+/** The memory of one process, read when it is asked for. */
+export class ProcessMemory {
+  readonly #startTicks: number | null;
+
+  constructor(
+    private readonly pid: number,
+    private readonly root = '/proc',
+  ) {
+    this.#startTicks = readStat(pid, root)?.startTicks ?? null;
+  }
+
+  /** Proportional set size in bytes; 0 once it has ended; null where it may not be read. */
+  read(): number | null {
+    // Another process may have its pid by now.
+    if (this.#startTicks === null || readStat(this.pid, this.root)?.startTicks !== this.#startTicks) return 0;
+    return readProportional(this.pid, this.root)?.pssBytes ?? null;
+  }
+}
