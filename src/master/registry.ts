@@ -185,7 +185,7 @@ export class Registry {
     await entry.log.close();
   }
 
-  /** An app under the name that it goes by here; so are those that it names. */
+  /** An app as it is called here; so are those that it names. */
   #named(config: Config): (own: AppConfig) => AppConfig {
     const names = new Map(config.apps.map((app) => [app.name, this.#nameFor(config, app.name)]));
     return (own) => renamed(own, names);
