@@ -29,6 +29,7 @@ export interface UnloaderDependencies {
 /** A request within this time is likely: it is not worth unloading for pressure that is not critical. */
 const EXPECTED_MS = 60_000;
 const EXPECTED_CHANCE = 0.5;
+const LEAST_SAMPLES = 3;
 const USE_SOON_MS = 15 * 60_000;
 
 /** Takes models out of memory, cycle by cycle: who goes is decided in policy/unload.ts. */
@@ -40,7 +41,11 @@ export class Unloader {
 
   constructor(private readonly deps: UnloaderDependencies) {}
 
-  /** Also with each sample: what it shows may be urgent. */
+  /** A sample may show that memory is short: that does not wait for the next tick. */
+  sampled(models: readonly Model[]): void {
+    if (this.#isUrgent(this.deps.config().unloading)) this.tick(models);
+  }
+
   tick(models: readonly Model[]): void {
     const { due } = this.#decide(this.#candidates(models));
     if (due.length === 0) return;
@@ -120,7 +125,6 @@ export class Unloader {
     const idleMs = loading ? null : model.idleMs(now);
     const verdict = idleMs === null ? null : idle.verdict(model);
     const answer = verdict?.clock === 'to_zero_after' ? null : this.#ask(model, idleMs);
-    let value: number | null = null;
     return {
       name: model.name,
       onDemand: model.onDemand,
@@ -133,11 +137,7 @@ export class Unloader {
       keepalive: keepaliveOf(verdict, answer, model.unload.strategy ?? this.deps.config().unloading.strategy),
       score: answer?.score ?? null,
       expected: this.#isExpected(model, idleMs),
-      // Only where it decides: most of the time nobody goes.
-      get keepValue() {
-        value ??= keepValue(model);
-        return value;
-      },
+      keepValue: () => keepValue(model),
     };
   }
 
@@ -147,6 +147,8 @@ export class Unloader {
     // It is asked only where the answer counts.
     if (pressure() !== 'high' || idleMs === null || !predictive.enabled || predictive.forecastOnly) return false;
     const unusedMs = model.unusedMs(clock.now());
+    // Of fewer it is not known whether they were one burst.
+    if (model.history.samples < LEAST_SAMPLES) return false;
     return unusedMs !== null && model.history.nextUseWithin(EXPECTED_MS, unusedMs, clock.wall()) >= EXPECTED_CHANCE;
   }
 

@@ -15,12 +15,12 @@ export interface UnloadsDependencies {
   changed: (model: Model) => void;
   /** The last worker of one has ended. */
   gone: () => void;
-  /** What it brought is measured. */
+  /** It has ended, and what its processes gave back is measured. */
   measured: (record: UnloadRecord) => void;
 }
 
 /** Who wanted it, and why. */
-export interface UnloadOrder {
+export interface UnloadRequest {
   cause: UnloadCause;
   /** As reasons are counted. */
   label: string;
@@ -37,7 +37,7 @@ const MIB = 1024 ** 2;
 /** Takes models out of memory, and measures what that brings. What is in flight is finished, what is queued loads them again. */
 export class Unloads {
   /** Ended, and not seen by a sample yet. */
-  #ended: { record: UnloadRecord; endedAt: number }[] = [];
+  #ended: { record: UnloadRecord; endedAt: number; boxBeforeBytes: number | null }[] = [];
   #underWay = 0;
 
   constructor(private readonly deps: UnloadsDependencies) {}
@@ -48,7 +48,7 @@ export class Unloads {
   }
 
   /** Does nothing to one that is not loaded. */
-  begin(model: Model, { cause, label, policy, reason, numbers = {} }: UnloadOrder): void {
+  begin(model: Model, { cause, label, policy, reason, numbers = {} }: UnloadRequest): void {
     const { pool } = model;
     if (!model.loaded) return;
     const { clock, ledger, decided, changed, gone, usedBytes } = this.deps;
@@ -77,23 +77,20 @@ export class Unloads {
       ledger.left(model, endedAt);
       const afterBytes = memory.now();
       this.#underWay--;
-      this.#ended.push({
-        endedAt,
-        record: {
-          model: model.name,
-          cause,
-          label,
-          at,
-          seconds: (endedAt - startedAt) / 1000,
-          beforeBytes,
-          afterBytes,
-          freedBytes: beforeBytes === null || afterBytes === null ? null : beforeBytes - afterBytes,
-          boxBeforeBytes,
-          boxAfterBytes: null,
-          // A process that is kept has passed a measurement of its own.
-          error: memory.failure() ?? (pool.keptPid === null ? whatStayed(beforeBytes, afterBytes) : null),
-        },
-      });
+      const record: UnloadRecord = {
+        model: model.name,
+        cause,
+        label,
+        at,
+        seconds: (endedAt - startedAt) / 1000,
+        beforeBytes,
+        afterBytes,
+        freedBytes: beforeBytes === null || afterBytes === null ? null : beforeBytes - afterBytes,
+        // A process that is kept has passed a measurement of its own.
+        error: memory.failure() ?? (pool.keptPid === null ? whatStayed(beforeBytes, afterBytes) : null),
+      };
+      this.deps.measured(record);
+      this.#ended.push({ record, endedAt, boxBeforeBytes });
       gone();
     });
     model.unloading = unloading;
@@ -106,7 +103,7 @@ export class Unloads {
     if (seen.length === 0) return;
     this.#ended = this.#ended.filter(({ endedAt }) => endedAt >= at);
     const boxAfterBytes = this.deps.usedBytes();
-    for (const { record } of seen) this.#tell({ ...record, boxAfterBytes });
+    for (const { record, boxBeforeBytes } of seen) this.#tell(record, boxBeforeBytes, boxAfterBytes);
   }
 
   /** A part of it only. Resolves when it is done and measured. */
@@ -125,8 +122,8 @@ export class Unloads {
     });
   }
 
-  #tell(record: UnloadRecord): void {
-    const { model, beforeBytes, afterBytes, freedBytes, boxBeforeBytes, boxAfterBytes, seconds, error } = record;
+  #tell(record: UnloadRecord, boxBeforeBytes: number | null, boxAfterBytes: number | null): void {
+    const { model, beforeBytes, afterBytes, freedBytes, seconds, error } = record;
     this.deps.decided(model, 'unload', {
       action: 'freed',
       reason: error === null ? 'what its unloading brought' : `its unloading failed: ${error}`,
@@ -139,7 +136,6 @@ export class Unloads {
         took_ms: Math.round(seconds * 1000),
       },
     });
-    this.deps.measured(record);
   }
 }
 
