@@ -86,8 +86,10 @@ export class Unloads {
         beforeBytes,
         afterBytes,
         freedBytes: beforeBytes === null || afterBytes === null ? null : beforeBytes - afterBytes,
-        // A process that is kept has passed a measurement of its own.
-        error: memory.failure() ?? (pool.keptPid === null ? whatStayed(beforeBytes, afterBytes) : null),
+        // A process that is kept has passed a measurement of its own; one that others share is theirs, too.
+        error:
+          memory.failure() ??
+          (pool.keptPid === null && model.config.threadHost === null ? whatStayed(beforeBytes, afterBytes) : null),
       };
       this.deps.measured(record);
       this.#ended.push({ record, endedAt, boxBeforeBytes });
