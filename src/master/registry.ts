@@ -34,6 +34,8 @@ export interface RegistryDependencies extends Omit<AppDependencies, 'events'> {
   groups: GroupRegistry;
   /** State folder, if there is one. */
   home: string | null;
+  /** Whether memory is plentiful enough to keep processes without a use. */
+  calm: () => boolean;
   /** Null: logs are in memory only. */
   logsDir: string | null;
   workersDir: string;
@@ -237,6 +239,7 @@ export class Registry {
         onWarning: deps.warn,
       });
     const kindDeps: KindDependencies = {
+      calm: deps.calm,
       workersDir: deps.workersDir,
       home: deps.home,
       environment: { output: appLog, groups: deps.groups },

@@ -86,7 +86,8 @@ export class Unloads {
         beforeBytes,
         afterBytes,
         freedBytes: beforeBytes === null || afterBytes === null ? null : beforeBytes - afterBytes,
-        error: memory.failure() ?? whatStayed(beforeBytes, afterBytes),
+        // A process that is kept has passed a measurement of its own.
+        error: memory.failure() ?? (pool.keptPid === null ? whatStayed(beforeBytes, afterBytes) : null),
       };
       this.deps.measured(record);
       this.#ended.push({ record, endedAt, boxBeforeBytes });
