@@ -1,26 +1,17 @@
 import type { PolicyDecision } from './decision.js';
+import { type Lack, leastThatMakeUp, type Sizes, type Victim } from './unload/victims.js';
+
+export type { Sizes } from './unload/victims.js';
 
 /** Who wants it. What is foreseen never makes anybody else wait or go; a start is never refused for want of room. */
 export type LoadCause = 'request' | 'operator' | 'start' | 'eager' | 'forecast' | 'popular' | 'standby';
 
-/** Bytes of main memory and of GPU memory; null: not known. */
-export interface Sizes {
-  bytes: number | null;
-  gpuBytes: number | null;
-}
-
 /** A model that is loaded, or loads. */
-export interface LoadedModel {
-  name: string;
-  size: Sizes;
+export interface LoadedModel extends Victim {
   /** It may be unloaded and comes back on demand. Others are pinned by their configuration. */
   onDemand: boolean;
   /** Nothing queued or in flight, and not loading. */
   idle: boolean;
-  /** What is lost by unloading it: chance of use × load seconds ÷ MiB. */
-  keepValue: number;
-  /** Was loaded on the chance of being used, and has not been. */
-  standby: boolean;
 }
 
 export interface LoadFacts {
@@ -77,12 +68,12 @@ export function decideLoad(facts: LoadFacts): LoadDecision {
     waitsFor: null,
     ...more,
   });
-  const gone = (victims: readonly string[]): LoadDecision =>
+  const gone = (victims: readonly LoadedModel[]): LoadDecision =>
     victims.length === 0
       ? answer('hold', 'memory is being given back', { waitsFor: 'memory' })
       : answer('unload', 'others make room for it', {
-          victims,
-          numbers: { ...numbersOf(facts), victims: victims.join(' ') },
+          victims: namesOf(victims),
+          numbers: { ...numbersOf(facts), victims: namesOf(victims).join(' ') },
         });
   if (facts.loading >= facts.concurrentLoads) return answer('hold', 'other models are loading', { waitsFor: 'turn' });
   const lack: Lack = {
@@ -118,13 +109,6 @@ export function decideLoad(facts: LoadFacts): LoadDecision {
   return places ? gone(places) : busy;
 }
 
-/** What it needs beyond what is there: models that have to go by `max_loaded`, and bytes. */
-interface Lack {
-  places: number;
-  bytes: number;
-  gpuBytes: number;
-}
-
 /** How many too many there would be by `max_loaded`, which bounds what is loaded on demand. */
 function missingPlaces({ onDemand, maxLoaded, others, leaving }: LoadFacts): number {
   if (!onDemand || maxLoaded === null) return 0;
@@ -153,30 +137,8 @@ function fitsStandby({ need, standbyRoom }: LoadFacts): boolean {
   return standbyRoom === null || (need.bytes ?? 0) <= standbyRoom;
 }
 
-/** Names of the least valuable of these that together make up for it; null where all of them don't. */
-function leastThatMakeUp(lack: Lack, candidates: readonly LoadedModel[]): string[] | null {
-  const makeUp = (chosen: readonly LoadedModel[]) =>
-    chosen.length >= lack.places && sumOf(chosen, 'bytes') >= lack.bytes && sumOf(chosen, 'gpuBytes') >= lack.gpuBytes;
-  let chosen: LoadedModel[] = [];
-  for (const candidate of [...candidates].sort(leastFirst)) {
-    if (makeUp(chosen)) break;
-    chosen.push(candidate);
-  }
-  if (!makeUp(chosen)) return null;
-  // One that came late may be needless, or have made others so: what is worth most stays first.
-  for (const one of [...chosen].reverse()) {
-    const rest = chosen.filter((other) => other !== one);
-    if (makeUp(rest)) chosen = rest;
-  }
-  return chosen.map(({ name }) => name);
-}
-
-function leastFirst(a: LoadedModel, b: LoadedModel): number {
-  return Number(b.standby) - Number(a.standby) || a.keepValue - b.keepValue || (a.name < b.name ? -1 : 1);
-}
-
-function sumOf(models: readonly LoadedModel[], of: keyof Sizes): number {
-  return models.reduce((sum, { size }) => sum + (size[of] ?? 0), 0);
+function namesOf(models: readonly LoadedModel[]): string[] {
+  return models.map(({ name }) => name);
 }
 
 function numbersOf({ need, room, coming, loading, maxLoaded, others }: LoadFacts): LoadDecision['numbers'] {
