@@ -25,6 +25,14 @@ export interface ResourceSpec<R> {
   reopens?: boolean;
 }
 
+export interface ShareOptions<T> {
+  /**
+   * Frees what garbage collection doesn't. Runs in the worker that was the last to hold the value, when that unloads: after its `unload`, and after its
+   * resources are closed. Not where that worker dies or is killed, or its load fails; then its memory is gone anyway, or goes with the host.
+   */
+  dispose?(value: T): unknown;
+}
+
 export interface ModelContext {
   readonly app: string;
   readonly version: string;
@@ -39,6 +47,13 @@ export interface ModelContext {
    * the reverse order of their opening, after `unload`.
    */
   resource<R>(name: string, spec: ResourceSpec<R>): Promise<R>;
+  /**
+   * What several workers read: loaded once in a host. In a process of its own that is once per worker; threads of one host get a structured
+   * clone of what the first of them loaded, in which a SharedArrayBuffer is the very same memory. In one worker the same key gives the same
+   * object, and it holds it until it unloads. A loader that throws is that caller's error, and the next one that waits runs its own.
+   * @throws Error where the value can't be cloned; names the key
+   */
+  share<T>(key: string, loader: () => T | Promise<T>, options?: ShareOptions<T>): Promise<T>;
   readonly log: ModelLog;
 }
 

@@ -32,6 +32,7 @@ const CATALOGUE = {
   SUP_ACT_FAILED: { status: 500 },
   SUP_WORKER_DIED: { status: 502 },
   SUP_NOT_READY: { status: 503, retryAfter: 1 },
+  SUP_CHURN: { status: 503, retryAfter: 60 },
   SUP_APP_STOPPED: { status: 503, retryAfter: 5 },
   SUP_WORKER_BOOT_FAILED: { status: 503, retryAfter: 5 },
   SUP_WORKER_BOOT_TIMEOUT: { status: 503, retryAfter: 5 },

@@ -9,6 +9,7 @@ export {
   type ModelDefinition,
   type ModelLog,
   type ResourceSpec,
+  type ShareOptions,
   type TensorSpec,
 } from './define-model.js';
 export type { CleanupHook } from './embed/cleanup-hook.js';

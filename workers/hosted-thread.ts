@@ -4,13 +4,14 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { messageOf } from '../src/errors.js';
 import type { FromWorker, LoadMessage, PredictMessage } from '../src/worker/protocol.js';
-import type { TaskResult, ThreadNote, ThreadTask } from './thread-protocol.js';
+import type { SharingMessage, TaskResult, ThreadNote, ThreadTask } from './thread-protocol.js';
 
 /** A thread that does not end in this time is in native code, where nothing can reach it but the end of the process. */
 const TERMINATE_DEADLINE_MS = 2000;
 
 export interface ThreadEvents {
   message(message: FromWorker): void;
+  sharing(message: SharingMessage): void;
   /** Once; null: it was asked to end. */
   exit(message: string | null): void;
 }
@@ -24,6 +25,7 @@ export class HostedThread {
   #terminating: Promise<void> | null = null;
   #failure: string | null = null;
   #asked = false;
+  #inFlight = 0;
 
   constructor(
     private readonly options: { concurrency: number; resourceLimitsMb: number | null },
@@ -46,8 +48,16 @@ export class HostedThread {
     this.#exited = this.#watch();
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
-    port1.on('message', (message: FromWorker) => this.events.message(message));
+    port1.on('message', (message: FromWorker | SharingMessage) => {
+      if (message.type === 'sharing') this.events.sharing(message);
+      else this.events.message(message);
+    });
     void this.#run({ type: 'start', port: port2 }, [port2]);
+  }
+
+  /** Predictions. */
+  get inFlight(): number {
+    return this.#inFlight;
   }
 
   load(message: LoadMessage): void {
@@ -62,11 +72,14 @@ export class HostedThread {
   }
 
   predict(message: PredictMessage): void {
-    void this.#run(message);
+    this.#inFlight++;
+    void this.#run(message).then(() => {
+      this.#inFlight--;
+    });
   }
 
-  tell(note: ThreadNote): void {
-    this.#port.postMessage(note);
+  tell(note: ThreadNote, transferList: MessagePort[] = []): void {
+    this.#port.postMessage(note, transferList);
   }
 
   /** Unloads it, then terminates it. Asked again with less patience, it is terminated sooner. */

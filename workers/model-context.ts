@@ -1,7 +1,8 @@
-import type { ModelContext, ResourceSpec } from '../src/define-model.js';
+import type { ModelContext, ResourceSpec, ShareOptions } from '../src/define-model.js';
 import type { LoadMessage } from '../src/worker/protocol.js';
 import { log } from './model-log.js';
 import type { Resources } from './model-resources.js';
+import type { Shares } from './model-shares.js';
 
 /** What a model gets to know. Its `signal` is made when it is asked for: most models never look at it. */
 export class Context implements ModelContext {
@@ -16,6 +17,7 @@ export class Context implements ModelContext {
   constructor(
     private readonly message: LoadMessage,
     private readonly resources: Resources,
+    private readonly shares: Shares,
     private readonly scope: 'worker' | 'batch' = 'worker',
   ) {}
 
@@ -48,6 +50,9 @@ export class Context implements ModelContext {
   readonly resource = <R>(name: string, spec: ResourceSpec<R>): Promise<R> =>
     this.resources.open(name, spec, this.scope === 'batch' ? this.#whenEnded() : null);
 
+  readonly share = <T>(key: string, loader: () => T | Promise<T>, options?: ShareOptions<T>): Promise<T> =>
+    this.shares.share(key, loader, options);
+
   abort(reason: string): void {
     if (this.#reason) return;
     this.#reason = new DOMException(reason, 'AbortError');
@@ -68,7 +73,7 @@ export class Context implements ModelContext {
 
   /** One of its own for a batch; not bound to this one, since `AbortSignal.any` on a lasting signal keeps memory in Node 20. */
   forBatch(): Context {
-    return new Context(this.message, this.resources, 'batch');
+    return new Context(this.message, this.resources, this.shares, 'batch');
   }
 
   #whenEnded(): Promise<void> {

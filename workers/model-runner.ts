@@ -14,6 +14,7 @@ import type {
 import { Context } from './model-context.js';
 import { importModel, infoOf, kind } from './model-module.js';
 import { Resources } from './model-resources.js';
+import type { Shares } from './model-shares.js';
 import { ChunkWindow, Collected, isAsyncIterable, pump } from './model-stream.js';
 
 /** What is in flight when `unload` comes gets this long; the supervisor drains before it asks. */
@@ -36,16 +37,21 @@ export class ModelRunner {
     private readonly definition: ModelDefinition,
     private readonly context: Context,
     private readonly resources: Resources,
+    private readonly shares: Shares,
   ) {
     this.#streams = infoOf(definition).streams;
   }
 
   /** Imports, loads and warms up. @throws whatever the module throws. */
-  static async load(message: LoadMessage, onContext?: (context: Context) => void): Promise<ModelRunner> {
+  static async load(
+    message: LoadMessage,
+    shares: Shares,
+    onContext?: (context: Context) => void,
+  ): Promise<ModelRunner> {
     const resources = new Resources();
-    const context = new Context(message, resources);
+    const context = new Context(message, resources, shares);
     onContext?.(context);
-    const runner = new ModelRunner(await importModel(message.module), context, resources);
+    const runner = new ModelRunner(await importModel(message.module), context, resources, shares);
     runner.#model = await runner.definition.load?.(context);
     await runner.#warmUp();
     runner.#withdrawCleanup = registerCleanup((level) => runner.#cleanup(level), { name: 'cleanup' });
@@ -104,7 +110,7 @@ export class ModelRunner {
   }
 
   /**
-   * Lets what is in flight end, then the model, then its resources, and keeps neither. What fails there is printed, and keeps nothing
+   * Lets what is in flight end, then the model, its resources and what it shares, and keeps none of them. What fails there is printed, and keeps nothing
    * else from ending: the answer has a line for each.
    */
   async unload(): Promise<string[]> {
@@ -119,6 +125,7 @@ export class ModelRunner {
       errors.push(`unload failed: ${messageOf(error)}`);
     }
     errors.push(...(await this.resources.closeAll()));
+    errors.push(...(await this.shares.leave()));
     this.#model = undefined;
     return errors;
   }

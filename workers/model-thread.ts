@@ -4,12 +4,15 @@ import type { FromWorker } from '../src/worker/protocol.js';
 import { flushOutput } from './host-exit.js';
 import { ModelIsolate } from './model-isolate.js';
 import { ModelRunner } from './model-runner.js';
+import { Shares } from './model-shares.js';
 import { postResult } from './post-result.js';
-import type { TaskResult, ThreadNote, ThreadTask } from './thread-protocol.js';
+import { ThreadNeighbours } from './thread-neighbours.js';
+import type { SharingMessage, TaskResult, ThreadNote, ThreadTask } from './thread-protocol.js';
 
 let port: MessagePort | null = null;
 let runner: ModelRunner | null = null;
 const isolate = new ModelIsolate(() => runner);
+const neighbours = new ThreadNeighbours(post);
 
 /** What Piscina runs in a thread of a host: one model on a loop of its own. */
 export default async function runTask(task: ThreadTask): Promise<TaskResult | undefined> {
@@ -20,7 +23,7 @@ export default async function runTask(task: ThreadTask): Promise<TaskResult | un
     case 'load':
       process.env.SUPERVISOR_WORKER = task.message.worker;
       try {
-        runner = await ModelRunner.load(task.message);
+        runner = await ModelRunner.load(task.message, new Shares(neighbours));
         return { type: 'loaded', info: runner.info };
       } catch (error) {
         await flushOutput();
@@ -50,6 +53,7 @@ function start(own: MessagePort): void {
     if (note.type === 'abort') runner?.abort(note.batch);
     else if (note.type === 'more') runner?.more(note.batch, note.chunks);
     else if (note.type === 'check') isolate.check(note, post);
+    else if (note.type === 'sharing') neighbours.received(note);
     else isolate.clean(note, post);
   });
   post({ type: 'hello', pid: process.pid });
@@ -62,6 +66,6 @@ function drop(): void {
   runner = null;
 }
 
-function post(message: FromWorker): void {
+function post(message: FromWorker | SharingMessage): void {
   port?.postMessage(message);
 }

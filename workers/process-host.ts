@@ -5,6 +5,7 @@ import { exitFlushed } from './host-exit.js';
 import type { Context } from './model-context.js';
 import { ModelIsolate } from './model-isolate.js';
 import { ModelRunner } from './model-runner.js';
+import { NoNeighbours, Shares } from './model-shares.js';
 import { postResult } from './post-result.js';
 
 /** The master kills what takes longer; this is for the case that it is not there to do it. */
@@ -58,7 +59,7 @@ function receive(message: ToWorker): void {
 
 async function load(message: LoadMessage): Promise<void> {
   try {
-    runner = await ModelRunner.load(message, (own) => {
+    runner = await ModelRunner.load(message, new Shares(new NoNeighbours()), (own) => {
       context = own;
     });
     if (!ending) send({ type: 'loaded', info: runner.info });

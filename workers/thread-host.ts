@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { MessageChannel } from 'node:worker_threads';
 import {
   type FromHost,
   type FromWorker,
@@ -11,6 +12,7 @@ import {
 import { exitFlushed } from './host-exit.js';
 import { HostedThread } from './hosted-thread.js';
 import { postResult } from './post-result.js';
+import { SharedKeys } from './shared-keys.js';
 import { VitalSigns } from './vitals.cjs';
 
 /** What `endThread` gives a thread to unload, unless it says otherwise. */
@@ -19,6 +21,16 @@ const UNLOAD_GRACE_MS = 5000;
 const END_DEADLINE_MS = 30_000;
 
 const threads = new Map<number, HostedThread>();
+const shared = new SharedKeys({
+  load: (thread, key) => threads.get(thread)?.tell({ type: 'sharing', step: 'load', key }),
+  give(giver, taker, key) {
+    const { port1, port2 } = new MessageChannel();
+    threads.get(taker)?.tell({ type: 'sharing', step: 'take', key, port: port1 }, [port1]);
+    threads.get(giver)?.tell({ type: 'sharing', step: 'give', key, port: port2 }, [port2]);
+  },
+  left: (thread, last) => threads.get(thread)?.tell({ type: 'sharing', step: 'left', last }),
+  inFlight: (thread) => threads.get(thread)?.inFlight ?? 0,
+});
 const vitals = new VitalSigns();
 let ending: Promise<never> | null = null;
 
@@ -40,8 +52,10 @@ function startThread({ thread: number, concurrency, resourceLimitsMb }: ToHost &
     { concurrency, resourceLimitsMb },
     {
       message: (message) => send(number, message),
+      sharing: (message) => shared.received(number, message),
       exit: (message) => {
         threads.delete(number);
+        shared.gone(number);
         send(0, { type: 'threadExit', thread: number, message });
       },
     },

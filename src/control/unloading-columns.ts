@@ -6,9 +6,9 @@ import { type PackageRow, packageRow } from './package-unloading-report.js';
 export interface UnloadingColumns {
   idle_seconds: number | null;
   preference: PackageStatus['preference'];
-  /** Place in the order in which models would go now, from 1; null where it would not. */
+  /** Place in the order in which models go, from 1; null where nothing makes it go. */
   unload_rank: number | null;
-  /** Null where it would go now, or is not loaded. */
+  /** What keeps it. Null where it is due, or not loaded. */
   unload_why_not: string | null;
   /** Until then it stays, as far as its idle time decides; null: not known, or for ever. */
   unload_in_seconds: number | null;

@@ -4,11 +4,12 @@ import { commandParts } from '../apps/command-app.js';
 import { httpParts } from '../apps/http-app.js';
 import type { AppKindParts, KindDependencies } from '../apps/kind.js';
 import { type ModelParts, modelParts } from '../apps/model-app.js';
-import { changedVersions, diffApp } from '../config/diff.js';
+import { changedVersions, diffApp, isInPlace } from '../config/diff.js';
 import type { AppConfig, Config } from '../config/schema.js';
 import { SupError } from '../errors.js';
 import { AppLog } from '../logs/app-log.js';
 import type { GroupRegistry } from '../worker/backends/child.js';
+import { renamed, requiredApps } from './app-names.js';
 
 export interface Entry {
   app: App;
@@ -90,11 +91,11 @@ export class Registry {
   apply(config: Config, options: ApplyOptions): Applied[] {
     const wanted = config.apps.filter((app) => options.only === undefined || options.only.includes(app.name));
     this.#checkPorts(config);
-    const names = new Map(config.apps.map((app) => [app.name, this.#nameFor(config, app.name)]));
+    const named = this.#named(config);
     const applied: Applied[] = [];
     for (const own of wanted) {
-      const name = names.get(own.name) as string;
-      const next = { ...own, name, dependsOn: own.dependsOn.map((d) => ({ ...d, app: names.get(d.app) ?? d.app })) };
+      const next = named(own);
+      const { name } = next;
       const existing = this.#entries.get(name);
       if (existing) {
         existing.file = config.file;
@@ -116,6 +117,34 @@ export class Registry {
       done.catch(() => {});
     }
     return applied;
+  }
+
+  /**
+   * Those of a file's apps that are here and differ from one configuration to the next, as they are to be.
+   * @throws SupError SUP_CONFLICT while one of them is being replaced, or has not yet become what its file said before
+   */
+  toAdjust(before: Config, after: Config): { entry: Entry; next: AppConfig }[] {
+    const named = this.#named(after);
+    return after.apps.flatMap((own) => {
+      const entry = this.entries.find(({ file, configName }) => file === after.file && configName === own.name);
+      const former = before.apps.find(({ name }) => name === own.name);
+      if (!entry || !former || diffApp(former, own) === 'same') return [];
+      this.checkFree(entry.app);
+      const next = named(own);
+      if (!isInPlace(entry.app.config, next))
+        throw new SupError(
+          'SUP_CONFLICT',
+          `${entry.app.name} does not yet run what its file said when it was read last: reload it first`,
+          { app: entry.app.name },
+        );
+      return [{ entry, next }];
+    });
+  }
+
+  /** A change that needs no new worker: nothing is started, stopped or replaced for it. */
+  adjust(entry: Entry, next: AppConfig): Promise<void> {
+    entry.log.configure(next.log);
+    return entry.app.configure(next);
   }
 
   /** Starts what waited for this app, which is online now. */
@@ -154,6 +183,12 @@ export class Registry {
     await entry.app.retire();
     if (this.#entries.get(entry.app.name) === entry) this.#entries.delete(entry.app.name);
     await entry.log.close();
+  }
+
+  /** An app under the name that it goes by here; so are those that it names. */
+  #named(config: Config): (own: AppConfig) => AppConfig {
+    const names = new Map(config.apps.map((app) => [app.name, this.#nameFor(config, app.name)]));
+    return (own) => renamed(own, names);
   }
 
   /** Two files may both have `web`: the second one goes by `<project>.web`. */
@@ -348,8 +383,28 @@ export class Registry {
       if (app.stops !== stops) throw calledOff();
       app.waitFor(null);
     }
+    for (const name of requiredApps(app.config)) {
+      const other = this.#entries.get(name);
+      if (!other || this.#waitsFor(other, app.name)) continue;
+      app.waitFor(`${name} (unload.requires)`);
+      // That it begins is enough: its load comes before this one's.
+      await Promise.race([other.begun, other.ready.catch(() => {})]);
+      if (app.stops !== stops) throw calledOff();
+      app.waitFor(null);
+    }
     entry.begin();
     await app.start();
+  }
+
+  /** Whether it starts after the app of this name, or is that app. */
+  #waitsFor({ app }: Entry, name: string, seen = new Set<App>()): boolean {
+    if (app.name === name) return true;
+    if (seen.has(app)) return false;
+    seen.add(app);
+    return [...app.config.dependsOn.map((dependency) => dependency.app), ...requiredApps(app.config)].some((next) => {
+      const other = this.#entries.get(next);
+      return other !== undefined && this.#waitsFor(other, name, seen);
+    });
   }
 }
 

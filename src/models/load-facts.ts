@@ -1,26 +1,32 @@
-import type { ModelsConfig } from '../config/schema.js';
-import { SupError } from '../errors.js';
+import type { ModelsConfig, UnloadingConfig } from '../config/schema.js';
 import type { LoadCause, LoadedModel, LoadFacts, Sizes } from '../policy/load.js';
 import type { MemoryLedger } from './memory-ledger.js';
 import { type Model, times } from './model.js';
+import { allRequirementsOf } from './requirements.js';
+import { youngForMs } from './residency.js';
 
 export interface Surroundings {
   models: readonly Model[];
   ledger: MemoryLedger<Model>;
-  config: ModelsConfig;
+  config: { models: ModelsConfig; unloading: UnloadingConfig };
   /** What the box leaves, before anything is reserved. */
   box: { room: Sizes; standbyRoom: number | null };
   keepValue: (model: Model) => number;
   isLoading: (model: Model) => boolean;
+  /** A load that comes first is about to need it. */
+  isHeld: (model: Model) => boolean;
   /** Loads under way. */
   loading: number;
+  now: number;
 }
 
 /** What is known at this moment of a model that is to load, and of all that it would have to share the box with. */
 export function loadFacts(model: Model, cause: LoadCause, workers: number, around: Surroundings): LoadFacts {
-  const { models, ledger, config, box, keepValue, isLoading, loading } = around;
+  const { models, ledger, config, box, keepValue, isLoading, isHeld, loading, now } = around;
   const reserved = ledger.reserved((each) => each.measured());
   const others = models.filter((other) => other !== model);
+  const required = allRequirementsOf(model, models);
+  const needs = needsOf(others, models);
   return {
     cause,
     onDemand: model.onDemand,
@@ -28,40 +34,41 @@ export function loadFacts(model: Model, cause: LoadCause, workers: number, aroun
     least: times(model.least, workers),
     room: { bytes: less(box.room.bytes, reserved.bytes), gpuBytes: less(box.room.gpuBytes, reserved.gpuBytes) },
     coming: ledger.coming(),
+    unknown: ledger.unknown,
     standbyRoom: less(box.standbyRoom, reserved.bytes),
     loading,
-    concurrentLoads: config.concurrentLoads,
-    maxLoaded: config.maxLoaded,
+    concurrentLoads: config.models.concurrentLoads,
+    maxLoaded: config.models.maxLoaded,
     leaving: others.filter((other) => other.onDemand && other.isLeaving).length,
     others: others
       .filter((other) => other.loaded)
-      .map(
-        (other): LoadedModel => ({
+      .map((other): LoadedModel => {
+        const { preference } = other.unload;
+        const needing = [...needs].filter(([, requirements]) => requirements.has(other)).map(([each]) => each);
+        return {
           name: other.name,
           size: isLoading(other) ? whole(other) : known(other.measured(), whole(other)),
           onDemand: other.onDemand,
-          idle: !isLoading(other) && other.isIdle,
+          kept: preference === 'keep',
+          evict: preference === 'evict' && config.unloading.byPreference,
+          idle: !isLoading(other) && other.isIdle && !isHeld(other),
           keepValue: keepValue(other),
           standby: other.standby,
-        }),
-      ),
+          youngForMs: youngForMs(other, config, now),
+          required: required.has(other),
+          neededBy: needing.filter(({ loaded }) => loaded).map(({ name }) => name),
+          follows: needing.some(({ isLeaving }) => isLeaving),
+        };
+      }),
   };
 }
 
-/** For the request that is refused. */
-export function noRoom(model: Model, { need, room, others }: LoadFacts): SupError {
-  const pinned = others.filter((other) => !other.onDemand).map((other) => other.name);
-  const lacking = room.bytes !== null && need.bytes !== null && need.bytes > room.bytes;
-  const what = lacking
-    ? `it needs ${mib(need.bytes)} and ${mib(Math.max(0, room.bytes ?? 0))} are left`
-    : 'the GPU has no room';
-  const pins = pinned.length > 0 ? `; always loaded: ${pinned.join(', ')}` : '';
-  return new SupError('SUP_NO_ROOM', `${model.name} cannot be loaded: ${what}, and nothing loaded may go${pins}`, {
-    model: model.config.name,
-    need_bytes: need.bytes,
-    room_bytes: room.bytes === null ? null : Math.max(0, Math.round(room.bytes)),
-    pinned,
-  });
+/** What those that are there cannot do without, where there is anything of the kind. */
+function needsOf(others: readonly Model[], models: readonly Model[]): Map<Model, Set<Model>> {
+  const there = others.filter(
+    ({ config, loaded, isLeaving }) => config.unload.requires.length > 0 && (loaded || isLeaving),
+  );
+  return new Map(there.map((each) => [each, allRequirementsOf(each, models)]));
 }
 
 /** What all its workers are taken to need. */
@@ -75,8 +82,4 @@ function less(bytes: number | null, taken: number | null): number | null {
 
 function known(measured: Sizes, learned: Sizes): Sizes {
   return { bytes: measured.bytes ?? learned.bytes, gpuBytes: measured.gpuBytes ?? learned.gpuBytes };
-}
-
-function mib(bytes: number | null): string {
-  return `${Math.round((bytes ?? 0) / 1024 ** 2)} MiB`;
 }

@@ -1,17 +1,20 @@
 import type { Clock } from '../clock.js';
-import type { ModelsConfig } from '../config/schema.js';
+import type { ModelsConfig, UnloadingConfig } from '../config/schema.js';
 import { SupError } from '../errors.js';
 import type { PolicyDecision } from '../policy/decision.js';
 import { decideLoad, type LoadCause, type LoadDecision, type LoadFacts, type Sizes } from '../policy/load.js';
-import { loadFacts, noRoom } from './load-facts.js';
+import { loadFacts } from './load-facts.js';
+import { noRoom, tooYoung } from './load-refusals.js';
 import type { MemoryLedger } from './memory-ledger.js';
 import { type Model, times } from './model.js';
+import { isReady, RequirementLoads } from './requirement-loads.js';
+import { allRequirementsOf } from './requirements.js';
 import { Ticket } from './ticket.js';
 
 export interface LoadsDependencies {
   clock: Clock;
   ledger: MemoryLedger<Model>;
-  config: () => ModelsConfig;
+  config: () => { models: ModelsConfig; unloading: UnloadingConfig };
   models: () => readonly Model[];
   /** What the box leaves, before anything is reserved. */
   room: () => { room: Sizes; standbyRoom: number | null };
@@ -28,18 +31,41 @@ const WAITS_FOR: Readonly<Record<NonNullable<LoadDecision['waitsFor']>, string>>
   turn: 'its turn to load',
   memory: 'memory that is being given back',
   busy: 'a busy model to make room',
+  residency: 'others to have been loaded for long enough',
 };
 
 /** All loads of the box, one by model: who may load now, who has to go for it, and who waits. */
 export class Loads {
   readonly #tickets = new Map<Model, Ticket>();
+  readonly #requirements: RequirementLoads;
+  /** The latest decision on these. */
+  readonly #refusals = new WeakMap<Model, string>();
+  /** Loads that did not come about because what is loaded was pinned, or too young. */
+  readonly #refused = { pinned: 0, young: 0 };
   #scheduled = false;
 
-  constructor(private readonly deps: LoadsDependencies) {}
+  constructor(private readonly deps: LoadsDependencies) {
+    const { clock, models, refused } = deps;
+    this.#requirements = new RequirementLoads({
+      clock,
+      models,
+      tickets: this.#tickets,
+      add: (model, size) => this.#add(model, null, size),
+      end: (ticket, error) => this.#end(ticket, error),
+      // Whoever wanted the start has heard already why it failed.
+      start: (model, size) => void this.want(model, 'start', size),
+      decided: (model, decision) => this.#say(model, decision),
+      refused,
+    });
+  }
 
   /** Wanted or under way. */
   get size(): number {
     return this.#tickets.size;
+  }
+
+  get refused(): Readonly<{ pinned: number; young: number }> {
+    return this.#refused;
   }
 
   /** What it waits for or does; null where nothing of the kind is under way. */
@@ -55,7 +81,7 @@ export class Loads {
 
   /**
    * Resolves when it is loaded with so many workers, or where nobody asked for it and there is no room.
-   * @throws SupError SUP_NO_ROOM, SUP_CONFLICT when it is stopped meanwhile, or why it did not boot
+   * @throws SupError SUP_NO_ROOM, SUP_CHURN, SUP_CONFLICT when it is stopped meanwhile, or why it, or what it requires, did not boot
    */
   want(model: Model, cause: LoadCause, size: number): Promise<void> {
     const known = this.#tickets.get(model);
@@ -65,6 +91,10 @@ export class Loads {
       this.look();
       return known.done;
     }
+    return this.#add(model, cause, size).done;
+  }
+
+  #add(model: Model, cause: LoadCause | null, size: number): Ticket {
     const { clock } = this.deps;
     const popularity = model.history.popularity(clock.wall());
     const ticket = new Ticket(model, { cause, size, wantedAt: clock.now(), popularity });
@@ -72,12 +102,12 @@ export class Loads {
     model.pool.waitingFor = WAITS_FOR.turn;
     this.deps.changed(model);
     this.look();
-    return ticket.done;
+    return ticket;
   }
 
   /** What made it wait may be over. All that happens in one turn is looked at together, so that order counts and not chance. */
   look(): void {
-    if (this.#scheduled || this.#tickets.size === 0) return;
+    if (this.#scheduled || this.#tickets.size + this.#requirements.owed === 0) return;
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
@@ -105,25 +135,32 @@ export class Loads {
   }
 
   #grant(): void {
+    this.#requirements.makeUpForStarts();
     const waiting = [...this.#tickets.values()].filter(({ waits }) => waits).sort((a, b) => a.isBefore(b));
+    /** What those need that come first: whoever comes later does not take it away. */
+    const held = new Set<Model>();
     for (const ticket of waiting) {
       const { model } = ticket;
       // What was done for another one may have ended it.
       if (this.#tickets.get(model) !== ticket) continue;
       if (ticket.isStopped || ticket.isForNobody) this.callOff(model);
       // An operator, or the policy of sizes, was faster.
-      else if (model.loaded && model.isReady) this.#start(ticket);
+      else if (isReady(model)) this.#start(ticket);
       // Whoever comes later must not take the room that is being made for this one. What waits for busy models keeps nobody waiting.
-      else if (this.#decide(ticket) === 'makes room') break;
+      else if (this.#decide(ticket, held) === 'makes room') break;
+      if (this.#tickets.get(model) === ticket && ticket.waits)
+        for (const required of allRequirementsOf(model, this.deps.models())) held.add(required);
     }
   }
 
-  #decide(ticket: Ticket): 'makes room' | 'done' {
+  #decide(ticket: Ticket, held: ReadonlySet<Model>): 'makes room' | 'done' {
     const { model } = ticket;
     const { deps } = this;
-    const facts = this.#facts(ticket);
+    const facts = this.#facts(ticket, held);
     const decision = decideLoad(facts);
-    deps.decided(model.name, 'load', decision);
+    // What there will be no room for need not bring what it requires.
+    if (decision.action !== 'refuse' && this.#requirements.awaits(ticket)) return 'done';
+    this.#say(model, decision);
     switch (decision.action) {
       case 'load':
         this.#start(ticket);
@@ -135,7 +172,7 @@ export class Loads {
             deps.unload(other, `it makes room for ${model.name}`, { for: model.name });
         return 'makes room';
       case 'refuse': {
-        const error = noRoom(model, facts);
+        const error = this.#refusalOf(model, facts, decision);
         this.#end(ticket, error);
         deps.refused(model, error);
         return 'done';
@@ -145,6 +182,25 @@ export class Loads {
         if (ticket.isForeseen && decision.waitsFor !== 'turn') this.#end(ticket, null);
         return decision.waitsFor === 'memory' ? 'makes room' : 'done';
     }
+  }
+
+  /** Whoever is asked for again and again is refused again and again: once is news. */
+  #say(model: Model, decision: PolicyDecision): void {
+    const isRefused = decision.action === 'refuse';
+    if (isRefused && this.#refusals.get(model) === decision.reason) return;
+    if (isRefused) this.#refusals.set(model, decision.reason);
+    else this.#refusals.delete(model);
+    this.deps.decided(model.name, 'load', decision);
+  }
+
+  #refusalOf(model: Model, facts: LoadFacts, { tooYoung: young }: LoadDecision): SupError {
+    if (young === null) {
+      if (facts.others.some(({ onDemand, kept }) => !onDemand || kept)) this.#refused.pinned++;
+      return noRoom(model, facts);
+    }
+    this.#refused.young++;
+    const loadedAt = this.deps.models().find(({ name }) => name === young.victim)?.loadedAt ?? null;
+    return tooYoung(model, facts, young, loadedAt === null ? null : this.deps.clock.now() - loadedAt);
   }
 
   #start(ticket: Ticket): void {
@@ -182,12 +238,13 @@ export class Loads {
     model.pool.bootsOnce = () => false;
     if (!ticket.waits) this.deps.ledger.loaded(model, this.deps.clock.now());
     ticket.settle(error);
+    this.#requirements.ended(ticket, error);
     this.deps.changed(model);
     this.look();
   }
 
-  #facts({ model, cause, size }: Ticket): LoadFacts {
-    const { ledger, config, models, room, keepValue } = this.deps;
+  #facts({ model, cause, size }: Ticket, held: ReadonlySet<Model>): LoadFacts {
+    const { ledger, config, models, room, keepValue, clock } = this.deps;
     return loadFacts(model, cause, size, {
       models: models(),
       ledger,
@@ -195,7 +252,9 @@ export class Loads {
       box: room(),
       keepValue,
       isLoading: (other) => this.#tickets.get(other)?.waits === false,
+      isHeld: (other) => held.has(other),
       loading: [...this.#tickets.values()].filter((each) => !each.waits && !each.released).length,
+      now: clock.now(),
     });
   }
 }

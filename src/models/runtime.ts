@@ -17,8 +17,10 @@ import { Loads } from './loads.js';
 import { MemoryLedger } from './memory-ledger.js';
 import type { LearnedModel, Model } from './model.js';
 import { refusal } from './refusal.js';
+import { allRequirementsOf } from './requirements.js';
 import { modelCounts, modelStatus, stateOf } from './status.js';
 import type { Strategies } from './strategies.js';
+import { UnloadOrder } from './unload-order.js';
 import { Unloading } from './unloading.js';
 
 export type ModelSettings = Pick<Config, 'models' | 'unloading'>;
@@ -50,6 +52,7 @@ export class ModelRuntime {
   readonly #catalogue: Catalogue;
   readonly #ledger = new MemoryLedger<Model>();
   readonly #loads: Loads;
+  readonly #unloadOrder: UnloadOrder;
   readonly #failures: LoadFailures;
   readonly #unloading: Unloading;
   readonly #timers: readonly { cancel(): void }[];
@@ -63,7 +66,7 @@ export class ModelRuntime {
     this.#loads = new Loads({
       clock,
       ledger: this.#ledger,
-      config: () => this.#settings.models,
+      config: () => this.#settings,
       models: () => this.models(),
       room: deps.room,
       keepValue: keep,
@@ -71,6 +74,14 @@ export class ModelRuntime {
       unload: (model, reason, numbers) => this.#unloading.forAnother(model, reason, numbers),
       changed,
       refused: (model, error) => this.#failQueued(model, error),
+    });
+    this.#unloadOrder = new UnloadOrder({
+      models: () => this.models(),
+      isLoading: (model) => this.isLoading(model),
+      unload: async (model, reason) => {
+        this.#unloading.byHand(model, reason);
+        await model.unloading;
+      },
     });
     this.#failures = new LoadFailures({
       clock,
@@ -93,7 +104,7 @@ export class ModelRuntime {
       load: (model) => this.#want(model, 'forecast'),
       changed,
       gone: () => this.#loads.look(),
-      refused: () => ({ pinned: 0, young: 0 }),
+      refused: () => this.#loads.refused,
     });
     this.#timers = [
       clock.setInterval(() => this.#tick(), TICK_MS),
@@ -181,9 +192,12 @@ export class ModelRuntime {
     return this.#loads.stateOf(model) !== null;
   }
 
-  /** How long a request waits for it to load. */
-  coldStartMs({ config }: Model): number {
-    return this.#settings.models.coldStartTimeoutMs ?? config.ready.timeoutMs + LOAD_MARGIN_MS;
+  /** How long a request waits for it to load, and for what it requires. */
+  coldStartMs(model: Model): number {
+    const { coldStartTimeoutMs } = this.#settings.models;
+    if (coldStartTimeoutMs !== null) return coldStartTimeoutMs;
+    const missing = [...allRequirementsOf(model, this.models())].filter(({ isReady }) => !isReady);
+    return [model, ...missing].reduce((sum, { config }) => sum + config.ready.timeoutMs + LOAD_MARGIN_MS, 0);
   }
 
   /** A request comes in; each is followed by one `ended`. */
@@ -250,17 +264,11 @@ export class ModelRuntime {
     await this.#loads.want(model, 'operator', Math.max(1, app.sizeOf(pool)));
   }
 
-  /** By hand; what is in flight is finished. @throws SupError SUP_CONFLICT while it loads */
+  /** By hand; what is in flight is finished. @throws SupError SUP_CONFLICT while it loads, or what stays loaded needs it */
   async unload(app: App, pool: Pool, reason: string): Promise<void> {
     const model = this.of(app, pool);
     if (!model) throw notAModel(app);
-    if (this.#loads.stateOf(model) !== null)
-      throw new SupError('SUP_CONFLICT', `${model.name} is loading; unload it when that is done`, {
-        model: model.config.name,
-      });
-    if (model.pool.phase !== 'running') return;
-    this.#unloading.byHand(model, reason);
-    await model.unloading;
+    await this.#unloadOrder.unload(model, reason);
   }
 
   /** At once, since memory runs out. */
@@ -278,6 +286,8 @@ export class ModelRuntime {
     // Not by way of a load of ours: an operator had a failed one tried again, or its size was fixed.
     if (worker.state === 'ready' && model.loadedAt === null && this.#loads.ofModel(model) === null)
       model.loadEnded(worker.bootMs / 1000, this.deps.clock.now());
+    // What requires it may wait for it.
+    if (worker.state === 'ready') this.#loads.look();
     const hasFailed = (worker.state === 'backoff' || worker.state === 'failed') && worker.failedBoots > 0;
     // One on trial harms nobody.
     if (!hasFailed || model.isReady || !model.pool.active().includes(worker)) return;
@@ -322,6 +332,9 @@ export class ModelRuntime {
   #want(model: Model, cause: LoadCause): void {
     // Neither a request nor a forecast tries again before the cooldown is over.
     if (this.refusal(model) !== null) return;
+    // Requests are told which of those it is that they cannot have it without.
+    const required = [...allRequirementsOf(model, this.models())];
+    if (cause !== 'request' && required.some((each) => !each.isReady && this.refusal(each) !== null)) return;
     // Why it failed is in the decision log, in the model's status, and in the answers.
     this.#loads.want(model, cause, Math.max(1, model.app.sizeOf(model.pool))).catch(() => {});
   }

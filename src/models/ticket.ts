@@ -8,7 +8,8 @@ const SAY: readonly LoadCause[] = ['operator', 'start', 'request', 'eager', 'for
 const FORESEEN = TURN.indexOf('eager');
 
 export interface TicketFacts {
-  cause: LoadCause;
+  /** Null: nobody wants it for itself. */
+  cause: LoadCause | null;
   size: number;
   wantedAt: number;
   /** Of the model, when it was wanted. */
@@ -26,7 +27,10 @@ export class Ticket {
   released = false;
   /** Of the pool when it was wanted: a stop in between calls it off. */
   readonly #stops: number;
-  readonly #causes: Set<LoadCause>;
+  readonly #own: Set<LoadCause>;
+  /** Of models that cannot do without it. */
+  readonly #dependents = new Set<Ticket>();
+  #isOver = false;
   readonly #wantedAt: number;
   readonly #popularity: number;
   #resolve!: () => void;
@@ -38,7 +42,7 @@ export class Ticket {
   ) {
     this.size = size;
     this.#stops = model.pool.stops;
-    this.#causes = new Set([cause]);
+    this.#own = new Set(cause === null ? [] : [cause]);
     this.#wantedAt = wantedAt;
     this.#popularity = popularity;
     this.done = new Promise((resolve, reject) => {
@@ -50,23 +54,42 @@ export class Ticket {
   }
 
   join(cause: LoadCause, size: number): void {
-    this.#causes.add(cause);
+    this.#own.add(cause);
     this.size = Math.max(this.size, size);
+  }
+
+  /** Another load waits for this one, which is as urgent as that from now on. */
+  joinFor(dependent: Ticket): void {
+    this.#dependents.add(dependent);
+  }
+
+  /** Loads that wait for this one. */
+  get dependents(): Ticket[] {
+    return [...this.#dependents].filter((each) => !each.#isOver && each.waits);
   }
 
   get waits(): boolean {
     return this.startedAt === null;
   }
   get cause(): LoadCause {
-    return SAY.find((cause) => this.#causes.has(cause)) as LoadCause;
+    const causes = this.#causes();
+    return SAY.find((cause) => causes.has(cause)) as LoadCause;
+  }
+  /** It has to be there, whether anybody asks for it or not. */
+  get isStart(): boolean {
+    return this.#own.has('start');
   }
   /** Nobody asked for it: it is thought of again when it is time. */
   get isForeseen(): boolean {
     return this.#turn >= FORESEEN;
   }
-  /** Only requests wanted it, and all of them have gone. */
+  /** Only requests wanted it, or what they wanted, and all of them have gone. */
   get isForNobody(): boolean {
-    return this.#causes.size === 1 && this.#causes.has('request') && this.model.isIdle;
+    return (
+      [...this.#own].every((cause) => cause === 'request') &&
+      this.model.isIdle &&
+      this.dependents.every(({ isForNobody }) => isForNobody)
+    );
   }
   get isStopped(): boolean {
     const { pool } = this.model;
@@ -83,11 +106,17 @@ export class Ticket {
 
   /** @param error null: it is loaded, or not worth waiting for */
   settle(error: Error | null): void {
+    this.#isOver = true;
     if (error) this.#reject(error);
     else this.#resolve();
   }
 
   get #turn(): number {
-    return TURN.findIndex((cause) => this.#causes.has(cause));
+    const causes = this.#causes();
+    return TURN.findIndex((cause) => causes.has(cause));
+  }
+
+  #causes(): Set<LoadCause> {
+    return new Set([...this.#own, ...this.dependents.flatMap((dependent) => [...dependent.#causes()])]);
   }
 }

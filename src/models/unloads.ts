@@ -20,7 +20,7 @@ export interface UnloadsDependencies {
 }
 
 /** Who wanted it, and why. */
-export interface UnloadOrder {
+export interface UnloadRequest {
   cause: UnloadCause;
   /** As reasons are counted. */
   label: string;
@@ -48,7 +48,7 @@ export class Unloads {
   }
 
   /** Does nothing to one that is not loaded. */
-  begin(model: Model, { cause, label, policy, reason, numbers = {} }: UnloadOrder): void {
+  begin(model: Model, { cause, label, policy, reason, numbers = {} }: UnloadRequest): void {
     const { pool } = model;
     if (!model.loaded) return;
     const { clock, ledger, decided, changed, gone, usedBytes } = this.deps;

@@ -38,6 +38,9 @@ describe('without a master', () => {
     ['recycle', 'web'],
     ['load', 'intents'],
     ['unload', 'intents'],
+    ['pin', 'intents'],
+    ['unpin', 'intents'],
+    ['strategy', 'intents'],
     ['delete', 'web'],
     ['scale', 'web', '-1'],
     ['kill'],
@@ -67,6 +70,9 @@ describe('bad usage exits 2', () => {
     [[], /Usage: supervisor/],
     [['scale', 'web', 'many'], /'many' is no size/],
     [['kill', 'web'], /stop web/],
+    [['pin'], /target/],
+    [['unpin', 'a', 'b'], /too many arguments/],
+    [['strategy', 'a', 'aggressive', '--reset'], /--reset/],
     [['logs', '-n', 'x'], /-n/],
     [['logs', '--since', '10'], /--since/],
     [['decisions', '-n', '0'], /-n/],
@@ -235,6 +241,9 @@ describe('with a master', () => {
       ['start', 'x'],
       ['reload', 'x'],
       ['describe', 'x'],
+      ['pin', 'x'],
+      ['unpin', 'x'],
+      ['strategy', 'x', 'aggressive'],
       ['logs', 'x'],
       ['logs', 'x', '-f'],
       ['predict', 'x', '1'],
@@ -365,7 +374,7 @@ describe('start with a running master', () => {
 
   it('starts again what ran last', async () => {
     const files = [write('a.yaml', 'apps: {}\n'), join(box.dir, 'gone.yaml')];
-    new StateFile(box.home).write({ configs: files.map((file) => ({ file, hash: 'x' })), pins: {} });
+    new StateFile(box.home).write({ configs: files.map((file) => ({ file, hash: 'x' })), pins: {}, overrides: {} });
     const { code, err } = await box.cli(['start']);
     expect([code, err]).toEqual([0, expect.stringContaining('gone.yaml is gone')]);
     expect(applied()).toEqual([files[0]]);

@@ -46,6 +46,7 @@ describe(`${LOOPS} loops of load, unload and predict for ${FOR_MS / 1000} s`, ()
       const yaml = (
         more = '',
       ) => `models: { concurrent_loads: 2, max_loaded: 5, cold_start_timeout: 20s, failure_cooldown: 200ms }
+unloading: { min_residency: 0s }
 apps:
 ${NAMES.map(app).join('\n')}${more}
 `;

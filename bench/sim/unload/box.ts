@@ -49,6 +49,8 @@ export interface Tally {
   prewarms: number;
   /** Requests that had to wait for somebody busy. */
   waited_for_room: number;
+  /** Evictions of models that should have stayed for longer. */
+  too_young: number;
 }
 
 const TICK_MS = 1000;
@@ -68,6 +70,7 @@ export class Box {
     reloads_within_2m: 0,
     prewarms: 0,
     waited_for_room: 0,
+    too_young: 0,
   };
   usedMb = 0;
   #now = 0;
@@ -130,6 +133,11 @@ export class Box {
     this.#load(slot);
     slot.foreseen = true;
     return true;
+  }
+
+  /** Only models that should stay for longer can make room. */
+  tooYoung(): void {
+    if (this.#counts) this.tally.too_young++;
   }
 
   /** For somebody else. */

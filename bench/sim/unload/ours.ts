@@ -1,7 +1,7 @@
 import { IdleHistory, priceOf } from '../../../src/policy/keepalive.js';
 import { decideExchanges, type Newcomer } from '../../../src/policy/unload/exchange.js';
 import { isTimeToLoad, type KeepFacts, keepValue, loadValue } from '../../../src/policy/unload/keep-value.js';
-import { leastThatMakeUp, type Victim } from '../../../src/policy/unload/victims.js';
+import { type LoadedModel, leastThatMakeUp } from '../../../src/policy/load/victims.js';
 import type { Box, Contender, Slot } from './box.js';
 
 /** A Monday: traces begin on one. */
@@ -13,11 +13,6 @@ const EXCHANGE_EVERY_MS = 10_000;
 const MIN_RESIDENCY_MS = 60_000;
 const REGRET_MS = 120_000;
 const LEAST_PRICE = priceOf('balanced', null);
-
-/** A model of the box as the policy sees it. */
-interface Seen extends Victim {
-  slot: Slot;
-}
 
 /** What we know of the models of a box. */
 class Knowledge {
@@ -44,13 +39,20 @@ class Knowledge {
     };
   }
 
-  seen(slot: Slot, now: number): Seen {
+  seen(slot: Slot, now: number): LoadedModel {
     return {
-      slot,
       name: String(slot.index),
       size: sizeOf(slot),
+      onDemand: true,
+      kept: false,
+      evict: false,
+      idle: true,
       keepValue: keepValue('keep_value', this.facts(slot, now)),
       standby: false,
+      youngForMs: Math.max(0, slot.readyAt + MIN_RESIDENCY_MS - now),
+      required: false,
+      neededBy: [],
+      follows: false,
     };
   }
 
@@ -65,14 +67,19 @@ class Knowledge {
   }
 }
 
-/** By the product's keep value, and loaded on demand. */
+/** By the product's keep value, and loaded on demand. Where the product would refuse a load because all others are too young, these go here, which is counted. */
 export function oursOnDemand(box: Box, knowledge = new Knowledge(box)): Contender {
   return {
     used: (slot, idleMs, now) => knowledge.used(slot, idleMs, now),
     victims: (lackMb, idle, now) => {
       const lack = { places: 0, bytes: lackMb * MB, gpuBytes: 0 };
       const seen = idle.map((slot) => knowledge.seen(slot, now));
-      return leastThatMakeUp(lack, seen)?.map(({ slot }) => slot) ?? null;
+      const old = leastThatMakeUp(
+        lack,
+        seen.filter(({ youngForMs }) => youngForMs === 0),
+      );
+      if (old === null) box.tooYoung();
+      return (old ?? leastThatMakeUp(lack, seen))?.map(({ name }) => box.slots[Number(name)]!) ?? null;
     },
   };
 }
@@ -86,10 +93,10 @@ export function oursAhead(box: Box): Contender {
       if (now % EXCHANGE_EVERY_MS !== 0) return;
       const isNewcomer = ({ loaded, waits, unloadedAt, busyUntil }: Slot) =>
         !loaded && waits === null && busyUntil !== null && now - unloadedAt >= REGRET_MS;
-      const mayGo = (slot: Slot) => box.isIdle(slot) && now - slot.readyAt >= MIN_RESIDENCY_MS;
+      const idle = box.slots.filter((slot) => box.isIdle(slot)).map((slot) => knowledge.seen(slot, now));
       const exchanges = decideExchanges({
         newcomers: box.slots.filter(isNewcomer).map((slot) => knowledge.newcomer(slot, now)),
-        candidates: box.slots.filter(mayGo).map((slot) => knowledge.seen(slot, now)),
+        candidates: idle.filter(({ youngForMs }) => youngForMs === 0),
         room: { bytes: box.freeMb * MB, gpuBytes: null },
         places: Number.POSITIVE_INFINITY,
         leastPrice: LEAST_PRICE,
@@ -102,6 +109,6 @@ export function oursAhead(box: Box): Contender {
   };
 }
 
-function sizeOf({ mb }: Slot): Victim['size'] {
+function sizeOf({ mb }: Slot): LoadedModel['size'] {
   return { bytes: mb * MB, gpuBytes: null };
 }

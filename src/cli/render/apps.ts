@@ -82,7 +82,7 @@ function hasNext(row: ListRow): row is ListRow & Next {
 }
 
 function nextOf(row: ListRow): Cell {
-  return hasNext(row) ? nextCell(row) : NOTHING;
+  return hasNext(row) && row.min === 0 ? nextCell(row) : NOTHING;
 }
 
 function pidsOf(workers: readonly WorkerRow[]): string {

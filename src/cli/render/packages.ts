@@ -27,10 +27,11 @@ export function packagesTable(packages: readonly PackageRow[], colors: Colors): 
   );
 }
 
-/** `#1`: the first that would be unloaded now; else why it would not be, or how long it stays. */
+/** `#1`: due, and the first to go; `#2 in 4m 10s`: when its time is over, as far as nobody needs the memory before; without a place, why it stays. */
 export function nextCell({ unload_rank: rank, unload_why_not: whyNot, unload_in_seconds: left }: Next): Cell {
-  if (rank !== null) return { text: `#${rank}`, colour: 'yellow' };
-  return whyNot ?? (left === null ? NOTHING : formatAge(left));
+  if (rank === null) return whyNot ?? NOTHING;
+  if (whyNot === null) return { text: `#${rank}`, colour: 'yellow' };
+  return `#${rank} ${left !== null && left > 0 ? `in ${formatAge(left)}` : whyNot}`;
 }
 
 /** Lines of `describe`. */
@@ -68,7 +69,8 @@ function unloadsText(metrics: PackageRow['unloading_metrics']): string {
 }
 
 function goesText({ unload_rank: rank, unload_why_not: whyNot, unload_in_seconds: left }: Next): string {
-  const parts = [rank === null ? whyNot : `number ${rank} of those that would go now`];
-  if (left !== null && left > 0) parts.push(`by its idle time in ${formatAge(left)}`);
-  return parts.filter((part) => part !== null).join('; ') || NOTHING;
+  if (rank === null) return whyNot ?? NOTHING;
+  const parts = [`number ${rank} in the order of going`, whyNot ?? 'due now'];
+  if (whyNot !== null && left !== null && left > 0) parts.push(`idle for long enough in ${formatAge(left)}`);
+  return parts.join('; ');
 }

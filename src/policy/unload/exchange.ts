@@ -1,4 +1,4 @@
-import { type Lack, leastThatMakeUp, type Sizes, type Victim } from './victims.js';
+import { type Lack, type LoadedModel, leastThatMakeUp, type Sizes } from '../load/victims.js';
 
 /** A model that is not loaded, and that nobody has asked for. */
 export interface Newcomer {
@@ -13,7 +13,7 @@ export interface Newcomer {
 export interface ExchangeFacts {
   newcomers: readonly Newcomer[];
   /** Loaded, and free to go. */
-  candidates: readonly Victim[];
+  candidates: readonly LoadedModel[];
   /** What is left; null: not known. */
   room: Sizes;
   /** Models that may still be loaded beside those that there are. */
@@ -80,6 +80,6 @@ function mibOf({ bytes }: Sizes): number {
   return Math.max(1, (bytes ?? 0) / MIB);
 }
 
-function sumOf(models: readonly Victim[], of: keyof Sizes): number {
+function sumOf(models: readonly LoadedModel[], of: keyof Sizes): number {
   return models.reduce((sum, { size }) => sum + (size[of] ?? 0), 0);
 }
