@@ -27,17 +27,17 @@ export class Client {
   }
 
   /** Waits as long as the change takes. */
+  put<T>(path: string, body: unknown): Promise<T> {
+    return this.#json<T>('PUT', path, body, null);
+  }
+
+  /** As `put`. */
   patch<T>(path: string, body: unknown): Promise<T> {
     return this.#json<T>('PATCH', path, body, null);
   }
 
   delete<T>(path: string): Promise<T> {
     return this.#json<T>('DELETE', path, undefined, null);
-  }
-
-  /** As `post`. */
-  put<T>(path: string, body: unknown): Promise<T> {
-    return this.#json<T>('PUT', path, body, null);
   }
 
   health(): Promise<Health> {

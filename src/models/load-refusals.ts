@@ -8,7 +8,8 @@ import { shortName } from './requirements.js';
 /** Nothing could make room for it, however long one waits. */
 export function noRoom(model: Model, facts: LoadFacts): SupError {
   const { need, room, others } = facts;
-  const always = others.filter(({ onDemand }) => !onDemand);
+  // Those that are always loaded take memory, and no place.
+  const always = others.filter(({ onDemand }) => !onDemand && lackOf(facts) !== 'places');
   const kept = others.filter(({ onDemand, kept }) => onDemand && kept);
   const hints = [
     always.length > 0 ? `; always loaded: ${namesOf(always)} (workers.min, or scaled by hand)` : '',
@@ -29,11 +30,12 @@ export function noRoom(model: Model, facts: LoadFacts): SupError {
 /** What would have to go was loaded only just now. @param ageMs of the youngest that would have to go; null: it still loads */
 export function tooYoung(model: Model, facts: LoadFacts, { victim, waitMs }: TooYoung, ageMs: number | null): SupError {
   const seconds = Math.max(1, Math.ceil(waitMs / 1000));
+  const remedy = lackOf(facts) === 'places' ? 'raise models.max_loaded' : 'give the box more memory';
   const age = ageMs === null ? 'has not even loaded yet' : `was loaded only ${Math.round(ageMs / 1000)} s ago`;
   return new SupError(
     'SUP_CHURN',
     `${model.name} cannot be loaded yet: ${whatIsLacking(facts)}, and ${victim}, which would have to go, ${age}; ` +
-      `try again in ${seconds} s, give the box more room, or lower unloading.min_residency`,
+      `try again in ${seconds} s, ${remedy}, or lower unloading.min_residency`,
     { model: model.config.name, victim, age_seconds: inSeconds(ageMs), retry_after_seconds: seconds },
   );
 }
@@ -55,14 +57,31 @@ export function lacksRequirement(
   );
 }
 
-function whatIsLacking({ need, room, onDemand, maxLoaded, others, leaving }: LoadFacts): string {
-  const isLacking = (of: 'bytes' | 'gpuBytes') => room[of] !== null && (need[of] ?? 0) > room[of];
-  if (isLacking('bytes')) return `it needs ${mib(need.bytes)} and ${mib(Math.max(0, room.bytes ?? 0))} are left`;
-  if (isLacking('gpuBytes')) return 'the GPU has no room';
+function lackOf({
+  need,
+  room,
+  onDemand,
+  maxLoaded,
+  others,
+  leaving,
+}: LoadFacts): 'bytes' | 'gpuBytes' | 'places' | null {
+  for (const of of ['bytes', 'gpuBytes'] as const) if (room[of] !== null && (need[of] ?? 0) > room[of]) return of;
   const there = others.filter((other) => other.onDemand).length + leaving;
-  return onDemand && maxLoaded !== null && there >= maxLoaded
-    ? `models.max_loaded allows ${maxLoaded}`
-    : 'memory has no room';
+  return onDemand && maxLoaded !== null && there >= maxLoaded ? 'places' : null;
+}
+
+function whatIsLacking(facts: LoadFacts): string {
+  const { need, room, maxLoaded } = facts;
+  switch (lackOf(facts)) {
+    case 'bytes':
+      return `it needs ${mib(need.bytes)} and ${mib(Math.max(0, room.bytes ?? 0))} are left`;
+    case 'gpuBytes':
+      return 'the GPU has no room';
+    case 'places':
+      return `models.max_loaded allows ${maxLoaded}`;
+    case null:
+      return 'memory has no room';
+  }
 }
 
 function namesOf(models: readonly LoadedModel[]): string {

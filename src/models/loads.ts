@@ -38,12 +38,14 @@ const WAITS_FOR: Readonly<Record<NonNullable<LoadDecision['waitsFor']>, string>>
 export class Loads {
   readonly #tickets = new Map<Model, Ticket>();
   readonly #requirements: RequirementLoads;
+  /** The latest decision on these. */
+  readonly #refusals = new WeakMap<Model, string>();
   /** Loads that did not come about because what is loaded was pinned, or too young. */
   readonly #refused = { pinned: 0, young: 0 };
   #scheduled = false;
 
   constructor(private readonly deps: LoadsDependencies) {
-    const { clock, models, decided, refused } = deps;
+    const { clock, models, refused } = deps;
     this.#requirements = new RequirementLoads({
       clock,
       models,
@@ -52,7 +54,7 @@ export class Loads {
       end: (ticket, error) => this.#end(ticket, error),
       // Whoever wanted the start has heard already why it failed.
       start: (model, size) => void this.want(model, 'start', size),
-      decided,
+      decided: (model, decision) => this.#say(model, decision),
       refused,
     });
   }
@@ -158,7 +160,7 @@ export class Loads {
     const decision = decideLoad(facts);
     // What there will be no room for need not bring what it requires.
     if (decision.action !== 'refuse' && this.#requirements.awaits(ticket)) return 'done';
-    deps.decided(model.name, 'load', decision);
+    this.#say(model, decision);
     switch (decision.action) {
       case 'load':
         this.#start(ticket);
@@ -180,6 +182,15 @@ export class Loads {
         if (ticket.isForeseen && decision.waitsFor !== 'turn') this.#end(ticket, null);
         return decision.waitsFor === 'memory' ? 'makes room' : 'done';
     }
+  }
+
+  /** Whoever is asked for again and again is refused again and again: once is news. */
+  #say(model: Model, decision: PolicyDecision): void {
+    const isRefused = decision.action === 'refuse';
+    if (isRefused && this.#refusals.get(model) === decision.reason) return;
+    if (isRefused) this.#refusals.set(model, decision.reason);
+    else this.#refusals.delete(model);
+    this.deps.decided(model.name, 'load', decision);
   }
 
   #refusalOf(model: Model, facts: LoadFacts, { tooYoung: young }: LoadDecision): SupError {

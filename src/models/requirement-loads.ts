@@ -16,7 +16,7 @@ export interface RequirementLoadsDependencies {
   add: (model: Model, size: number) => Ticket;
   end: (ticket: Ticket, error: Error | null) => void;
   start: (model: Model, size: number) => void;
-  decided: (subject: string, policy: string, decision: PolicyDecision) => void;
+  decided: (model: Model, decision: PolicyDecision) => void;
   /** Its queue is told why there is nothing to wait for. */
   refused: (model: Model, error: SupError) => void;
 }
@@ -50,7 +50,7 @@ export class RequirementLoads {
     if (missing.length === 0) return false;
     const names = missing.map(shortName).join(', ');
     model.pool.waitingFor = `its requirement ${names}`;
-    this.deps.decided(model.name, 'load', {
+    this.deps.decided(model, {
       action: 'hold',
       reason: 'what it requires is not loaded',
       numbers: { requires: names },
@@ -128,13 +128,19 @@ export class RequirementLoads {
 
   #fail(ticket: Ticket, requirement: Model, error: Error): void {
     const { model } = ticket;
-    const { clock, end, refused } = this.deps;
+    const { clock, end, decided, refused } = this.deps;
+    const name = shortName(requirement);
     const until = requirement.failure?.until ?? null;
     const lacking = lacksRequirement(model, requirement, error, until === null ? null : until - clock.now());
+    decided(model, {
+      action: 'refuse',
+      reason: `it requires ${name}, which is not to be had`,
+      numbers: { requires: name },
+    });
     end(ticket, lacking);
     if (ticket.isStart && !ticket.isStopped) {
       this.#owed.set(model, { size: ticket.size, stops: model.pool.stops });
-      model.pool.waitingFor = `its requirement ${shortName(requirement)}`;
+      model.pool.waitingFor = `its requirement ${name}`;
     }
     refused(model, lacking);
   }

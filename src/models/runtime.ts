@@ -332,6 +332,9 @@ export class ModelRuntime {
   #want(model: Model, cause: LoadCause): void {
     // Neither a request nor a forecast tries again before the cooldown is over.
     if (this.refusal(model) !== null) return;
+    // Requests are told which of those it is that they cannot have it without.
+    const required = [...allRequirementsOf(model, this.models())];
+    if (cause !== 'request' && required.some((each) => !each.isReady && this.refusal(each) !== null)) return;
     // Why it failed is in the decision log, in the model's status, and in the answers.
     this.#loads.want(model, cause, Math.max(1, model.app.sizeOf(model.pool))).catch(() => {});
   }

@@ -156,6 +156,7 @@ ${names.map((name) => `  ${name}d: { module: $FIXTURES/models/journal.mjs, isola
   it('are never more than max_loaded: idle ones go, and busy ones are waited for', async () => {
     const names = ['a', 'b', 'c'];
     const box = await Box.open(`models: { max_loaded: 2 }
+unloading: { min_residency: 0s }
 apps:
 ${names.map((name) => `  ${name}: { module: $FIXTURES/models/holds.mjs, options: { mib: 1, unloadMs: 700 }, ${ON_DEMAND} }`).join('\n')}
 `);
@@ -193,6 +194,7 @@ ${names.map((name) => `  ${name}: { module: $FIXTURES/models/holds.mjs, options:
     const box = await Box.open(`limits: { memory: 1000MiB }
 pressure: { medium: 70%, high: 80%, critical: 90%, cleanup: 95%, recycle: 97%, emergency: 99% }
 models: { cold_start_timeout: 20s }
+unloading: { min_residency: 0s }
 apps:
   a: ${mib(200)}
   b: ${mib(200)}

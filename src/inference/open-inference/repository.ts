@@ -17,6 +17,9 @@ const STATES: Readonly<Record<ModelState, string>> = {
   stopped: 'UNAVAILABLE',
 };
 
+/** These say by their status what the client can do about it. */
+const PASSED_ON: readonly ErrorCode[] = ['SUP_NO_ROOM', 'SUP_CHURN', 'SUP_CONFLICT'];
+
 /** In a scope of its own, where bodies are read as bytes. `guard` lets in who may change models. */
 export function repositoryRoutes(app: FastifyInstance, supervisor: Supervisor, guard: Gate | null): void {
   acceptsBytes(app);
@@ -85,5 +88,5 @@ function throwIfFailed(report: ActReport, verb: string): void {
   if (report.ok) return;
   const error = report.results.find((result) => !result.ok)?.error;
   const message = error?.message ?? `the ${verb} failed`;
-  throw new SupError(error?.code === 'SUP_NO_ROOM' ? 'SUP_NO_ROOM' : ('SUP_LOAD_FAILED' satisfies ErrorCode), message);
+  throw new SupError(PASSED_ON.find((code) => code === error?.code) ?? 'SUP_LOAD_FAILED', message);
 }
