@@ -202,6 +202,23 @@ describe('a change at run time', () => {
     expect((await box.row('m')).namespace).toBe('store');
   });
 
+  it('of how models are unloaded replaces no worker, in the file neither; a size is waited for', async () => {
+    const box = await Box.open(APPS);
+    await box.ok('start', 'supervisor.yaml');
+    const before = await pidsOf(box);
+    const word = 'workers: { min: 0, max: 2 }, unload: { strategy: aggressive, preference: evict, requires: [busy] }';
+    box.write(APPS.replace('workers: { min: 0, max: 2 }', word));
+    await box.ok('start', 'supervisor.yaml');
+    expect((await origins(box))['apps.m.unload.requires']?.value).toEqual(['busy']);
+    expect(await pidsOf(box)).toEqual(before);
+
+    await box.ok('config', 'set', 'apps.web.workers', '3');
+    const { ready, workers } = await box.app('web');
+    expect([ready, workers.length]).toEqual([3, 3]);
+    await box.ok('config', 'reset', 'apps.web.workers');
+    expect(await pidsOf(box)).toEqual(before);
+  });
+
   it('of a program without a file is kept, and goes with it', async () => {
     const box = await Box.open('');
     rmSync(box.file);
