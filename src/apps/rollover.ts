@@ -72,7 +72,7 @@ export class Rollover {
       await all(acts);
     } catch (error) {
       // Policies and queues go back with the code that they were written for.
-      if (acts.length === 1 && rolled === 1) app.adopt(before);
+      if (acts.length === 1 && rolled === 1 && app.config === config) app.adopt(before);
       throw error;
     }
   }

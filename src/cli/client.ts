@@ -26,9 +26,18 @@ export class Client {
     return this.#json<T>('POST', path, body, null);
   }
 
-  /** As `post`. */
+  /** Waits as long as the change takes. */
   put<T>(path: string, body: unknown): Promise<T> {
     return this.#json<T>('PUT', path, body, null);
+  }
+
+  /** As `put`. */
+  patch<T>(path: string, body: unknown): Promise<T> {
+    return this.#json<T>('PATCH', path, body, null);
+  }
+
+  delete<T>(path: string): Promise<T> {
+    return this.#json<T>('DELETE', path, undefined, null);
   }
 
   health(): Promise<Health> {

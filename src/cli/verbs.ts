@@ -226,6 +226,20 @@ export const VERBS: readonly Verb[] = [
     load: () => import('./commands/schema.js'),
   },
   {
+    name: 'config',
+    summary: 'show the configuration that is in force, or change a key of it while everything goes on',
+    args: '[set|reset] [key] [value]',
+    options: [['--origin', 'each key with its value and where that comes from'], JSON_OPTION],
+    examples: [
+      'config                                         # as one file would say it all, defaults included',
+      'config --origin',
+      'config set unloading.strategy aggressive       # no worker is replaced; kept until the file says something else',
+      'config reset unloading.strategy',
+      'config reset                                   # all that was set',
+    ],
+    load: () => import('./commands/config.js'),
+  },
+  {
     name: 'init',
     summary: 'write a first supervisor.yaml for this folder',
     options: [

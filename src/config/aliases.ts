@@ -109,7 +109,7 @@ function applyAlias(draft: Draft, name: string, { key, read, unfit }: Alias, tex
     const reading = read(text, app);
     if (reading === null) return;
     if ('problem' in reading) report.variableProblem(name, reading.problem);
-    else set(draft, path, reading.value, name);
+    else set(draft, path, reading.value, { kind: 'environment', variable: name });
   };
   if (unfit === undefined) {
     write(key, {});

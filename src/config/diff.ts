@@ -82,6 +82,19 @@ export function diffApp(before: AppConfig, after: AppConfig): AppChange {
   );
 }
 
+/** Whether an app can take a change while all of its workers go on, and none comes or goes with its version. */
+export function isInPlace(before: AppConfig, after: AppConfig): boolean {
+  const change = diffApp(before, after);
+  if (change !== 'versions') return change === 'same' || change === 'in-place';
+  if (before.kind !== 'model' || after.kind !== 'model') return false;
+  const names = (app: ModelAppConfig) => app.versions.map(({ version }) => version);
+  return (
+    changedVersions(before, after).size === 0 &&
+    isDeepStrictEqual(names(before), names(after)) &&
+    isDeepStrictEqual(before.versionPolicy, after.versionPolicy)
+  );
+}
+
 /** Parts of policies that a worker is started with, and that the master can't change from outside. */
 function isBuiltIn(key: string, before: AppConfig, after: AppConfig): boolean {
   switch (key) {

@@ -1,5 +1,5 @@
-/** The raw values of a file while the environment is laid over them. */
-import { type Place, place } from './source.js';
+/** The raw values of a file while the environment, and what was changed at run time, are laid over them. */
+import { type Place, place, type Setter } from './source.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -9,14 +9,14 @@ export interface Draft {
   place: Place;
 }
 
-/** Sets one key, and the maps above it where there are none. The variable is what problems with it are told about. */
-export function set(draft: Draft, path: readonly string[], value: unknown, variable: string): void {
+/** Sets one key, and the maps above it where there are none. The setter is what problems with it are told about. */
+export function set(draft: Draft, path: readonly string[], value: unknown, setter: Setter): void {
   let parent = draft.value;
   let at = draft.place;
   for (const [index, step] of path.entries()) {
     const last = index === path.length - 1;
     const before = Object.hasOwn(parent, step) ? parent[step] : undefined;
-    const child = (last ? undefined : at.children.get(step)) ?? place(at.key, at.value, variable);
+    const child = (last ? undefined : at.children.get(step)) ?? place(at.key, at.value, setter);
     at.children.set(step, child);
     at = child;
     if (last) {

@@ -7,6 +7,14 @@ import type { Report } from './report.js';
 
 type Path = readonly string[];
 
+/** What is asked of the disk while a configuration is read. */
+export interface Disk {
+  checkFile: typeof checkFile;
+  checkFolder: typeof checkFolder;
+  checkProgram: typeof checkProgram;
+  readEnvFile: typeof readEnvFile;
+}
+
 const MAX_ENV_FILE_BYTES = 1024 ** 2;
 
 /** @param written The path as it stands in the file: what a user recognises. */
@@ -94,3 +102,13 @@ function isAllowed(absolute: string, mode: number): boolean {
 function named(written: string, at: Path, report: Report): string {
   return report.isSecret(at) ? '' : ` \`${written}\``;
 }
+
+export const DISK: Disk = { checkFile, checkFolder, checkProgram, readEnvFile };
+
+/** For a file that was read before: what happened on the disk since then is no concern of what changes now. */
+export const NO_DISK: Disk = {
+  checkFile: () => undefined,
+  checkFolder: () => undefined,
+  checkProgram: () => undefined,
+  readEnvFile: () => ({}),
+};

@@ -7,10 +7,10 @@ import { applyAliases } from './aliases.js';
 import { APP_SCHEMAS } from './app-schema.js';
 import { checkWhole } from './checks.js';
 import { availableCores } from './cores.js';
-import type { Draft, Environment } from './draft.js';
+import { type Draft, type Environment, set } from './draft.js';
 import { explainAppKey, explainFileKey } from './explain.js';
 import { isName } from './fields.js';
-import { checkFile, codeOf, kindOf as kindOfFile } from './files.js';
+import { codeOf, DISK, type Disk, kindOf as kindOfFile } from './files.js';
 import { readKind } from './kind.js';
 import { applyOverrides } from './overrides.js';
 import { Report } from './report.js';
@@ -21,26 +21,37 @@ import { parseText } from './source.js';
 import type { AppConfig, Config } from './types.js';
 import { checkUnloading } from './unload-checks.js';
 import { validate, valueAt } from './validate.js';
+import { type RuntimeChange, Written } from './written.js';
 
 export interface LoadOptions {
   /** The environment that may override keys; values from it never appear in a message. */
   env: Environment;
   /** What `workers: max` stands for. Default: the cores that this process may use. */
   cores?: number;
+  /** Laid over the file and the environment, in this order. */
+  changes?: readonly RuntimeChange[];
+  /** Default: files that the configuration names are looked for, and those with variables are read. */
+  disk?: Disk;
 }
 
 export interface Loaded {
   config: Config;
   /** One line each, in the form of problems. */
   warnings: string[];
+  /** What was written, and where. */
+  written: Written;
 }
 
 const MAX_FILE_BYTES = 1024 ** 2;
 
 /** @throws SupError SUP_CONFIG_INVALID, with `data.problems: string[]`, one line each: all that is wrong, in the order of the file */
 export function loadConfig(file: string, options: LoadOptions): Loaded {
+  return loadText(readText(file, shownPath(file)), file, options);
+}
+
+/** As `loadConfig`, of a text that was read before. */
+export function loadText(text: string, file: string, options: LoadOptions): Loaded {
   const shown = shownPath(file);
-  const text = readText(file, shown);
   const parsed = parseText(text);
   const report = new Report(shown, parsed);
   // What is no YAML was read by guesses, and errors about guesses help nobody.
@@ -67,16 +78,24 @@ export interface Origin {
 }
 
 /** @throws SupError SUP_CONFIG_INVALID as `loadConfig` */
-export function readDraft(draft: Draft, origin: Origin, options: LoadOptions, report: Report): Loaded {
+export function readDraft(base: Draft, origin: Origin, options: LoadOptions, report: Report): Loaded {
+  // Layers replace maps and never write into them: what the file itself says stays as it is.
+  const draft: Draft = { value: { ...base.value }, place: base.place };
   const config = read(draft, origin, options, report);
   const problems = report.problems();
   if (config === null || problems.length > 0) throw invalid(report.shownFile, problems);
-  return { config, warnings: report.warnings() };
+  return {
+    config,
+    warnings: report.warnings(),
+    written: new Written(origin, base.value, draft, report.parsed.position),
+  };
 }
 
 function read(draft: Draft, { file, dir, text }: Origin, options: LoadOptions, report: Report): Config | null {
+  const { disk = DISK, changes = [] } = options;
   applyAliases(draft, options.env, report);
   applyOverrides(draft, options.env, report);
+  for (const { path: at, value, time } of changes) set(draft, at, value, { kind: 'change', time });
   if (!Object.hasOwn(draft.value, 'apps')) report.problem(['apps'], 'is missing: write `apps:` and your apps below it');
   const top = validate(fileSchema, draft.value, [], report, (at) => explainFileKey(at, valueAt(draft.value, at)));
   if (top === null) return null;
@@ -91,7 +110,7 @@ function read(draft: Draft, { file, dir, text }: Origin, options: LoadOptions, r
     if (app === null) continue;
     hasModels ||= app.kind === 'model';
     const versionOrder = childNames(draft, ['apps', name, 'versions']);
-    const resolved = resolveApp(name, app, { dir, log: top.log, cores, versionOrder, report });
+    const resolved = resolveApp(name, app, { dir, log: top.log, cores, versionOrder, disk, report });
     if (resolved !== null) apps.push(resolved);
   }
   checkResources({ limits: top.limits, pressure: top.pressure, cpu: top.cpu, written: draft.value }, report);
@@ -111,16 +130,16 @@ function read(draft: Draft, { file, dir, text }: Origin, options: LoadOptions, r
     cpu: top.cpu,
     models: top.models,
     unloading: top.unloading,
-    plugins: resolvePlugins(top.plugins, dir, report),
+    plugins: resolvePlugins(top.plugins, dir, disk, report),
     apps,
     hash: createHash('sha256').update(text).digest('hex'),
   };
 }
 
-function resolvePlugins(plugins: readonly string[], dir: string, report: Report): string[] {
+function resolvePlugins(plugins: readonly string[], dir: string, disk: Disk, report: Report): string[] {
   return plugins.map((written, index) => {
     const absolute = path.resolve(dir, written);
-    checkFile(absolute, written, ['plugins', String(index)], report);
+    disk.checkFile(absolute, written, ['plugins', String(index)], report);
     return absolute;
   });
 }

@@ -1,17 +1,11 @@
 /** `SUPERVISOR__` names: every key can be set by the environment. */
-import { APP_SCHEMAS } from './app-schema.js';
+import { atRoot, type Cursor, follow, knownKeys, takesValue } from './cursor.js';
 import { type Draft, type Environment, isMap, set } from './draft.js';
-import { type KeyShape, shapeOf } from './keys.js';
-import { kindOf } from './kind.js';
 import { didYouMean, nearest } from './nearest.js';
 import type { Report } from './report.js';
-import { fileSchema } from './schema.js';
 import { parseText } from './source.js';
 
 export const OVERRIDE_PREFIX = 'SUPERVISOR__';
-
-/** Groups of keys that may be written as one value: `workers: 3`, `version_policy: all`. */
-const SHORT_FORMS = new Set(['workers', 'version_policy']);
 
 export function applyOverrides(draft: Draft, env: Environment, report: Report): void {
   // Sorted, so that the result does not depend on the order of the environment: `…WORKERS` comes before `…WORKERS__MAX`.
@@ -23,23 +17,16 @@ export function applyOverrides(draft: Draft, env: Environment, report: Report): 
 
 function applyOverride(draft: Draft, variable: string, text: string, report: Report): void {
   const target = findTarget(draft.value, variable.slice(OVERRIDE_PREFIX.length));
-  if ('path' in target) set(draft, target.path, readValue(text, target.path), variable);
+  if ('path' in target) set(draft, target.path, readValue(text, target.path), { kind: 'environment', variable });
   else if (target.problem !== null) report.variableProblem(variable, target.problem);
 }
 
 /** `problem: null` where the file is at fault, and says so itself. */
 type Target = { path: readonly string[] } | { problem: string | null };
 
-/** Where in the schema and in the file the first words of a variable's name lead. */
-interface Cursor {
-  path: readonly string[];
-  shape: KeyShape;
-  value: unknown;
-}
-
 /** Follows the schema by the words of a name, and the file where its keys are names of the user's own. */
 function findTarget(root: Record<string, unknown>, words: string): Target {
-  let cursor: Cursor = { path: [], shape: shapeOf(fileSchema), value: root };
+  let cursor = atRoot(root);
   let rest = words;
   while (rest !== '') {
     const known = knownKeys(cursor);
@@ -54,29 +41,11 @@ function findTarget(root: Record<string, unknown>, words: string): Target {
     cursor = next;
     rest = rest.slice(upper(step).length + 2);
   }
-  const isShort = cursor.path.length === 3 && SHORT_FORMS.has(cursor.path[2]!);
-  if (cursor.shape.kind === 'leaf' || isShort) return { path: cursor.path };
+  if (takesValue(cursor)) return { path: cursor.path };
   const example = upper(knownKeys(cursor)[0] ?? 'NAME');
   return {
     problem: `names a group of keys: set one of them, such as ${OVERRIDE_PREFIX}${words && `${words}__`}${example}`,
   };
-}
-
-function knownKeys({ shape, value }: Cursor): string[] {
-  if (shape.kind === 'map') return [...shape.keys.keys()];
-  return shape.kind === 'free' && isMap(value) ? Object.keys(value) : [];
-}
-
-/** Null where an app is not one, or of no kind. */
-function follow({ path, shape, value }: Cursor, step: string): Cursor | null {
-  const next = isMap(value) && Object.hasOwn(value, step) ? value[step] : undefined;
-  const inside = [...path, step];
-  if (path.length === 1 && path[0] === 'apps') {
-    const kind = isMap(next) ? kindOf(next) : null;
-    return kind && { path: inside, shape: shapeOf(APP_SCHEMAS[kind]), value: next };
-  }
-  const schema = shape.kind === 'map' ? shape.keys.get(step) : shape.kind === 'free' ? shape.value : undefined;
-  return schema ? { path: inside, shape: shapeOf(schema), value: next } : null;
 }
 
 /** Names in `env` and `options` may be new; an app or a version has to be in the file. */
@@ -105,7 +74,7 @@ function upper(key: string): string {
 }
 
 /** A number, boolean, list and so on as YAML reads it, and else the text itself. Environment values stay text always. */
-function readValue(text: string, path: readonly string[]): unknown {
+export function readValue(text: string, path: readonly string[]): unknown {
   if (path[0] === 'apps' && path[2] === 'env') return text;
   const { value, sound, findings } = parseText(text, path);
   const isFlow = /^\s*[[{]/.test(text);

@@ -1,12 +1,12 @@
 /** Collects what is wrong with a configuration and says it with the place: `supervisor.yaml:4:16 apps.web.port: …`. */
-import type { Finding, Parsed, Place } from './source.js';
+import type { Finding, Parsed, Place, Setter } from './source.js';
 
 type Path = readonly PropertyKey[];
 
 interface Problem {
   offset: number;
-  /** The environment variable at fault, if it is one. */
-  variable: string | null;
+  /** What was set over the file and is at fault, if it is not the file. */
+  setter: Setter | null;
   text: string;
 }
 
@@ -39,16 +39,16 @@ export class Report {
 
   /** A variable of the environment that could not be applied. Its value is never part of the message. */
   variableProblem(variable: string, message: string): void {
-    this.#problems.push({ offset: 0, variable, text: message });
+    this.#problems.push({ offset: 0, setter: { kind: 'environment', variable }, text: message });
   }
 
   variableWarning(variable: string, message: string): void {
-    this.#warnings.push({ offset: 0, variable, text: message });
+    this.#warnings.push({ offset: 0, setter: { kind: 'environment', variable }, text: message });
   }
 
   /** Whether the value at a path may be a secret: everything that is or becomes an environment variable. */
   isSecret(path: Path): boolean {
-    return this.#find(path).nearest.variable !== null || (path[0] === 'apps' && path[2] === 'env');
+    return this.#find(path).nearest.setter?.kind === 'environment' || (path[0] === 'apps' && path[2] === 'env');
   }
 
   /** Whether a problem with exactly this key is known. */
@@ -72,14 +72,15 @@ export class Report {
   }
 
   #lines(problems: readonly Problem[]): string[] {
-    const inText = problems.filter((p) => p.variable === null).sort((a, b) => a.offset - b.offset);
-    const inVariables = problems
-      .filter((p) => p.variable !== null)
-      .sort((a, b) => (a.variable! < b.variable! ? -1 : 1));
-    const lines = [...inText, ...inVariables].map((p) =>
-      printable(`${p.variable ?? this.#positionOf(p.offset)} ${p.text}`),
-    );
-    return [...new Set(lines)];
+    const inText = problems.filter((p) => p.setter === null).sort((a, b) => a.offset - b.offset);
+    const setOver = problems
+      .flatMap((p) => (p.setter === null ? [] : [{ name: nameOf(p.setter), text: p.text }]))
+      .sort((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)));
+    const lines = [
+      ...inText.map((p) => `${this.#positionOf(p.offset)} ${p.text}`),
+      ...setOver.map((p) => `${p.name} ${p.text}`),
+    ];
+    return [...new Set(lines.map(printable))];
   }
 
   #positionOf(offset: number): string {
@@ -91,14 +92,14 @@ export class Report {
   #fromText(finding: Finding): Problem {
     const label = finding.path.length > 0 ? `${pathText(finding.path)}: ` : '';
     const first = finding.first === undefined ? '' : `, first on line ${this.parsed.position(finding.first).line}`;
-    return { offset: finding.offset, variable: null, text: `${label}${finding.message}${first}` };
+    return { offset: finding.offset, setter: null, text: `${label}${finding.message}${first}` };
   }
 
   #at(path: Path, message: string, at: 'key' | 'value'): Problem {
     const { nearest, exact } = this.#find(path);
     const key = this.keyOf ? this.keyOf(path) : path;
     const text = key.length > 0 ? `${pathText(key)}: ${message}` : message;
-    return { offset: exact && at === 'value' ? nearest.value : nearest.key, variable: nearest.variable, text };
+    return { offset: exact && at === 'value' ? nearest.value : nearest.key, setter: nearest.setter, text };
   }
 
   #find(path: Path): { nearest: Place; exact: boolean } {
@@ -110,6 +111,10 @@ export class Report {
     }
     return { nearest, exact: true };
   }
+}
+
+function nameOf(setter: Setter): string {
+  return setter.kind === 'environment' ? setter.variable : 'run-time change';
 }
 
 /** One line that moves no cursor, whatever was quoted from the file. */

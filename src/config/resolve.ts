@@ -1,7 +1,7 @@
 /** From the keys of one app to what the rest of the program gets: absolute paths, files read, and all that it needs in place. */
 import path from 'node:path';
 import type { ParsedCommand, ParsedHttp, ParsedModel, WorkerCount } from './app-schema.js';
-import * as files from './files.js';
+import type { Disk } from './files.js';
 import { logOver } from './log-schema.js';
 import { checkModel, resolveServing } from './model-checks.js';
 import type { Report } from './report.js';
@@ -18,6 +18,7 @@ export interface ResolveContext {
   cores: number;
   /** Names of the app's versions in the order of the file. */
   versionOrder: readonly string[];
+  disk: Disk;
   report: Report;
 }
 
@@ -43,12 +44,12 @@ export function resolveApp(name: string, app: ParsedApp, context: ResolveContext
         scale,
         routing,
         health,
-        unload: { requires },
+        unload: { requires, keep_process: keepProcess },
       } = app.keys;
       const serving = resolveServing(at, versions, app.keys, report);
       const work = { isolation, concurrency, timeoutMs, batching, queue, idempotent, scale, routing, health };
       checkModel(at, app.keys, common.workers, report);
-      return { ...common, kind: 'model', versions, ...serving, ...work, unload: { requires } };
+      return { ...common, kind: 'model', versions, ...serving, ...work, unload: { requires, keepProcess } };
     }
     case 'http': {
       const runs = resolveProgram(at, app.keys, common.cwd, context);
@@ -69,22 +70,22 @@ export function resolveApp(name: string, app: ParsedApp, context: ResolveContext
         missing(report, at, 'command', 'the program and its arguments, such as [node, job.mjs]');
         return null;
       }
-      files.checkProgram(command, common.cwd, [...at, 'command'], report);
+      context.disk.checkProgram(command, common.cwd, [...at, 'command'], report);
       return { ...common, kind: 'command', command, overlap };
     }
   }
 }
 
 function resolveCommon(name: string, app: ParsedApp, context: ResolveContext): CommonAppConfig {
-  const { dir, report } = context;
+  const { dir, disk, report } = context;
   const { keys } = app;
   const at = ['apps', name];
   const cwd = path.resolve(dir, keys.cwd);
-  files.checkFolder(cwd, keys.cwd, [...at, 'cwd'], report);
+  disk.checkFolder(cwd, keys.cwd, [...at, 'cwd'], report);
   const envFiles = typeof keys.env_file === 'string' ? [keys.env_file] : keys.env_file;
   const fromFiles = envFiles.map((file, index) => {
     const where = typeof keys.env_file === 'string' ? [...at, 'env_file'] : [...at, 'env_file', String(index)];
-    return files.readEnvFile(path.resolve(dir, file), file, where, report);
+    return disk.readEnvFile(path.resolve(dir, file), file, where, report);
   });
   if (app.kind !== 'model' && keys.node_args.length > 0 && 'command' in keys && keys.command !== undefined) {
     report.warning([...at, 'node_args'], 'has no effect on a command; write the flags into `command`');
@@ -185,11 +186,11 @@ function checkHeap(at: readonly string[], app: Exclude<ParsedApp, { kind: 'comma
 function resolveVersions(
   at: readonly string[],
   keys: ParsedModel,
-  { dir, versionOrder, report }: ResolveContext,
+  { dir, versionOrder, disk, report }: ResolveContext,
 ): ModelVersion[] | null {
   if (keys.module !== undefined) {
     const module = path.resolve(dir, keys.module);
-    files.checkFile(module, keys.module, [...at, 'module'], report);
+    disk.checkFile(module, keys.module, [...at, 'module'], report);
     return [{ version: 'v1', module, options: keys.options, weight: null, unload: unloadOf(keys.unload) }];
   }
   if (keys.versions === undefined) {
@@ -207,7 +208,7 @@ function resolveVersions(
       continue;
     }
     const module = path.resolve(dir, entry.module);
-    files.checkFile(module, entry.module, [...where, 'module'], report);
+    disk.checkFile(module, entry.module, [...where, 'module'], report);
     resolved.push({
       version,
       module,
@@ -233,20 +234,20 @@ function resolveProgram(
   at: readonly string[],
   keys: ParsedHttp,
   cwd: string,
-  { dir, report }: ResolveContext,
+  { dir, disk, report }: ResolveContext,
 ): HttpProgram | null {
   if (keys.script !== undefined) {
     const script = path.resolve(dir, keys.script);
-    files.checkFile(script, keys.script, [...at, 'script'], report);
+    disk.checkFile(script, keys.script, [...at, 'script'], report);
     return { script };
   }
   if (keys.handler !== undefined) {
     const handler = path.resolve(dir, keys.handler);
-    files.checkFile(handler, keys.handler, [...at, 'handler'], report);
+    disk.checkFile(handler, keys.handler, [...at, 'handler'], report);
     return { handler };
   }
   if (keys.command !== undefined) {
-    files.checkProgram(keys.command, cwd, [...at, 'command'], report);
+    disk.checkProgram(keys.command, cwd, [...at, 'command'], report);
     return { command: keys.command };
   }
   missing(report, at, 'script', 'what it runs (or `handler`, or `command`)');

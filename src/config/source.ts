@@ -14,12 +14,15 @@ import {
   type YAMLMap,
 } from 'yaml';
 
-/** Where a value stands in the text, or which environment variable it came from. */
+/** What set a value over the file: a variable of the environment, or somebody at run time (ISO 8601). */
+export type Setter = { kind: 'environment'; variable: string } | { kind: 'change'; time: string };
+
+/** Where a value stands in the text, or what set it over the text. */
 export interface Place {
   /** Offsets of its key and of itself; both the same for elements of lists. */
   key: number;
   value: number;
-  variable: string | null;
+  setter: Setter | null;
   /** In the order of the text, which a plain object would not keep for keys such as `2` and `1`. */
   children: Map<string, Place>;
 }
@@ -45,13 +48,14 @@ export interface Parsed {
 /** Far above any configuration; what aliases can multiply ends here. */
 const MAX_ALIASED_VALUES = 10_000;
 const MAX_DEPTH = 64;
-const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
+/** Keys that mean something else to JavaScript. */
+export const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 
 // Words are words even where they look like numbers: `VERSION: 1.10` is 1.10 and not 1.1.
 const WORD_KEYS = new Set(['env', 'args', 'node_args', 'command']);
 
-export function place(key: number, value: number, variable: string | null = null): Place {
-  return { key, value, variable, children: new Map() };
+export function place(key: number, value: number, setter: Setter | null = null): Place {
+  return { key, value, setter, children: new Map() };
 }
 
 /** Parses a document; `base` is where its root belongs in the configuration. */

@@ -45,13 +45,15 @@ function unloadPaths({ name, versions }: ModelAppConfig): Path[] {
 function checkStrategy(path: Path, { hasPlugins, written }: UnloadWords, report: Report): void {
   const name = valueAt(written, path);
   if (typeof name !== 'string' || report.isFaulty(path) || hasPlugins) return;
-  if (UNLOAD_STRATEGIES.some((known) => known === name)) return;
-  const shown = report.isSecret(path) ? '' : `, not \`${name}\``;
-  const known = UNLOAD_STRATEGIES.map((word) => `\`${word}\``).join(', ');
-  report.problem(
-    path,
-    `must be one of ${known}${shown}${didYouMean(nearest(name, UNLOAD_STRATEGIES))}; others are registered by \`plugins\`, and there are none`,
-  );
+  const why = whyNoStrategy(name, UNLOAD_STRATEGIES, report.isSecret(path));
+  if (why !== null) report.problem(path, `${why}; others are registered by \`plugins\`, and there are none`);
+}
+
+/** Null for one of the known names. */
+export function whyNoStrategy(name: string, known: readonly string[], isSecret = false): string | null {
+  if (known.includes(name)) return null;
+  const words = known.map((word) => `\`${word}\``).join(', ');
+  return `must be one of ${words}${isSecret ? '' : `, not \`${name}\``}${didYouMean(nearest(name, known))}`;
 }
 
 function checkRequires({ name, unload: { requires } }: ModelAppConfig, words: UnloadWords, report: Report): void {

@@ -13,6 +13,7 @@ import { tokenGate } from './auth.js';
 import { actRoutes } from './routes/acts.js';
 import { appRoutes } from './routes/apps.js';
 import { autoscalerRoutes } from './routes/autoscaler.js';
+import { configRoutes } from './routes/config.js';
 import { decisionRoutes } from './routes/decisions.js';
 import { logRoutes } from './routes/logs.js';
 import { masterRoutes } from './routes/master.js';
@@ -65,6 +66,7 @@ function controlApp(options: ControlOptions, gate: Gate | null): HttpApp {
   masterRoutes(http.app, supervisor, onError);
   appRoutes(http.app, supervisor);
   actRoutes(http.app, supervisor);
+  configRoutes(http.app, supervisor);
   logRoutes(http, supervisor);
   decisionRoutes(http, supervisor);
   resourceRoutes(http.app, supervisor);

@@ -100,7 +100,8 @@ class EmbeddedPool implements ModelPool {
     this.#graceMs = Math.max(0, ...config.apps.map((app) => app.stop.graceMs));
     this.#acts = new Acts({
       registry: core.registry,
-      env: {},
+      // There is no file: what it has was given by the program.
+      files: { read: noFile, current: (file) => file },
       open: async () => [],
       configured: () => {},
       changed: () => {},
@@ -256,4 +257,8 @@ function check({ results }: ActReport): void {
 
 function toStderr({ worker, line }: LogLine): void {
   process.stderr.write(`${worker} | ${line}\n`);
+}
+
+function noFile(): never {
+  throw new SupError('SUP_BAD_REQUEST', 'a pool has no configuration file');
 }

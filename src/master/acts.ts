@@ -1,8 +1,8 @@
 import { isAbsolute } from 'node:path';
 import type { App } from '../apps/app.js';
-import { loadConfig } from '../config/load.js';
 import type { Config } from '../config/schema.js';
 import { SupError, toSupError } from '../errors.js';
+import type { ConfigFiles, ReadFile } from './config-files.js';
 import type { ApplyOptions, Entry, Registry } from './registry.js';
 import type { ActReport, ActResult, Verb } from './supervisor.js';
 import { type Selection, selectTargets } from './targets.js';
@@ -11,12 +11,12 @@ const LOG_TAIL_LINES = 12;
 
 export interface ActsDependencies {
   registry: Registry;
-  env: NodeJS.ProcessEnv;
+  files: Pick<ConfigFiles, 'read' | 'current'>;
   /** Opens or moves the listeners, and loads the plug-ins, as the configuration wants them; returns warnings. */
   open: (config: Config) => Promise<string[]>;
   /** A configuration is in force, or an app is gone: what outlives the master has changed. */
   changed: () => void;
-  configured: (config: Config) => void;
+  configured: (file: ReadFile) => void;
   /** Measures what was not measured yet: a report should show the memory of workers that have only just started. */
   measure: () => void;
 }
@@ -26,8 +26,7 @@ export class Acts {
   constructor(private readonly deps: ActsDependencies) {}
 
   async apply(file: string, options: { only?: readonly string[] } = {}): Promise<ActReport> {
-    const { config, warnings } = loadConfig(file, { env: this.deps.env });
-    return this.#applyConfig(config, warnings, { ...options, roll: false });
+    return this.#applyConfig(this.deps.files.read(file), { ...options, roll: false });
   }
 
   async act(verb: Verb, target: string): Promise<ActReport> {
@@ -106,16 +105,17 @@ export class Acts {
     const versions = new Map(
       selections.flatMap((s) => (s.version === undefined ? [] : [[this.#entryOf(s).configName, new Set([s.version])]])),
     );
-    const loaded = [...new Set(entries.map((e) => e.file))].map((file) => loadConfig(file, { env: this.deps.env }));
+    const { files } = this.deps;
+    const read = [...new Set(entries.map((e) => e.file))].map((file) => files.read(file));
     const reports: ActReport[] = [];
-    for (const { config, warnings } of loaded) {
+    for (const earlier of read) {
+      // While the files before it were applied, keys may have been changed.
+      const loaded = files.current(earlier);
+      const { config } = loaded;
       const only = whole ? undefined : entries.filter((e) => e.file === config.file).map((e) => e.configName);
       const orphans = registry.orphans(config).filter((e) => entries.includes(e));
       const removed = orphans.map((entry) => ({ entry, done: registry.remove(entry) }));
-      reports.push(
-        await this.#applyConfig(config, warnings, { only, roll: true, versions }),
-        await this.#report(removed, []),
-      );
+      reports.push(await this.#applyConfig(loaded, { only, roll: true, versions }), await this.#report(removed, []));
     }
     return {
       ok: reports.every((r) => r.ok),
@@ -144,9 +144,10 @@ export class Acts {
     return entries;
   }
 
-  async #applyConfig(config: Config, warnings: string[], options: ApplyOptions): Promise<ActReport> {
+  async #applyConfig(file: ReadFile, options: ApplyOptions): Promise<ActReport> {
+    const { config, warnings } = file;
     const applied = this.deps.registry.apply(config, options);
-    this.deps.configured(config);
+    this.deps.configured(file);
     const opening = this.deps.open(config).catch((error: unknown) => toSupError(error));
     const report = await this.#report(applied, warnings);
     const outcome = await opening;

@@ -1,21 +1,27 @@
+import type { Loaded } from '../config/load.js';
 import { type Config, STANDARD_BOX } from '../config/schema.js';
 import { rulingConfig } from './ruling-config.js';
 
 /** The configurations in force: those that were applied and still have apps here. */
 export class Configs {
   /** In the order of their first application. */
-  readonly #configs = new Map<string, Config>();
+  readonly #files = new Map<string, Loaded>();
 
   /** @param used files that some app here comes from */
   constructor(private readonly used: () => ReadonlySet<string>) {}
 
-  add(config: Config): void {
-    this.#configs.set(config.file, config);
+  add(loaded: Loaded): void {
+    this.#files.set(loaded.config.file, loaded);
+  }
+
+  /** As it was applied last, with what was written for it. */
+  get(file: string): Loaded | null {
+    return this.#files.get(file) ?? null;
   }
 
   list(): Config[] {
     const used = this.used();
-    return [...this.#configs.values()].filter(({ file }) => used.has(file));
+    return [...this.#files.values()].map(({ config }) => config).filter(({ file }) => used.has(file));
   }
 
   plugins(): string[] {

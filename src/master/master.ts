@@ -2,6 +2,8 @@ import { systemClock } from '../clock.js';
 import { loadOrCreateToken } from '../control/auth.js';
 import { SupError } from '../errors.js';
 import { Acts } from './acts.js';
+import { ConfigChanges } from './config-changes.js';
+import { ConfigFiles } from './config-files.js';
 import { Configs } from './configs.js';
 import { Core, WORKERS_DIR } from './core.js';
 import { describe } from './describe.js';
@@ -14,6 +16,7 @@ import { type Lock, takeLock } from './lock.js';
 import { openMasterLog } from './log.js';
 import { LogReader } from './log-reader.js';
 import { ModelMetadataReader } from './model-metadata.js';
+import { shown } from './overrides.js';
 import { Plugins } from './plugins.js';
 import type { Registry } from './registry.js';
 import { LearnedFile, StateFile } from './state-file.js';
@@ -97,7 +100,20 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
   const garbage = new Garbage({ clock, apps: () => registry.apps });
   const logs = new LogReader(registry);
   const configs = new Configs(() => new Set(registry.entries.map((entry) => entry.file)));
+  const files = new ConfigFiles({
+    env,
+    configs,
+    overrides: state.overrides,
+    apps: () => registry.entries,
+    dropped: ({ override: { path, value }, why }) =>
+      decisions.add(path[0] === 'apps' ? (path[1] ?? '') : 'supervisor', 'config', {
+        action: 'drop',
+        reason: why,
+        numbers: { key: path.join('.'), value: shown(value) },
+      }),
+  });
   const settle = () => {
+    files.forgetGone();
     const { ruling } = configs.ruling();
     if (ruling) core.configure(ruling);
     stateFile.write({
@@ -107,19 +123,37 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
           [...app.pins].map(([version, size]) => [version === null ? app.name : `${app.name}@${version}`, size]),
         ),
       ),
+      overrides: files.kept,
     });
   };
+  const changes = new ConfigChanges({
+    registry,
+    configs,
+    files,
+    now: () => new Date(clock.wall()).toISOString(),
+    strategies: () => runtime.strategies.names,
+    decided: (subject, policy, decision) => decisions.add(subject, policy, decision),
+    adopted: (changed) => {
+      for (const { before, after } of changed) {
+        if (before.config.log.level !== after.config.log.level) log.level = after.config.log.level;
+        if (before.config.inference.defaultModel !== after.config.inference.defaultModel)
+          predictions.defaultModel = after.config.inference.defaultModel;
+      }
+      settle();
+    },
+  });
   const acts = new Acts({
     registry,
-    env,
+    files,
     open: async (config) => {
       const { warnings: ofBox } = configs.ruling();
       const [ofPlugins, ofListeners] = await Promise.all([plugins.load(configs.plugins()), listeners.apply(config)]);
       for (const text of ofPlugins) warn(text);
       return [...ofBox, ...ofPlugins, ...ofListeners];
     },
-    configured: (config) => {
-      configs.add(config);
+    configured: (file) => {
+      const { config } = file;
+      files.applied(file);
       log.level = config.log.level;
       predictions.defaultModel = config.inference.defaultModel ?? predictions.defaultModel;
       settle();
@@ -154,18 +188,18 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     registry,
     health: () => healthOf(registry.apps),
     list: () => registry.apps.flatMap((app) => app.rows()),
-    apply: (file, options) => refuseWhenEnding().apply(file, options),
-    act: (verb, target) => refuseWhenEnding().act(verb, target),
-    scale: (target, size) => refuseWhenEnding().scale(target, size),
+    apply: (file, options) => notEnding(tracked).apply(file, options),
+    act: (verb, target) => notEnding(tracked).act(verb, target),
+    scale: (target, size) => notEnding(tracked).scale(target, size),
     describe: (target) => {
       const models = runtime.status();
       return selectTargets(registry.apps, target).flatMap((s) => describe(s, registry, decisions, resources, models));
     },
     models: () => runtime.status(),
     unloading: () => runtime.unloading(),
-    config: () => ({ values: {}, origins: {} }),
-    patchConfig: () => refuseChanges(),
-    resetConfig: () => refuseChanges(),
+    config: () => changes.report(),
+    patchConfig: async (settings) => notEnding(changes).patch(settings),
+    resetConfig: async (key) => notEnding(changes).reset(key),
     decisions: (filter) => decisions.list(filter),
     logs: (target, options) => logs.tail(target, options),
     followLogs: (target, onLine) => logs.follow(target, onLine),
@@ -195,12 +229,9 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
       log.reopen();
     },
   };
-  const refuseWhenEnding = (): typeof tracked => {
+  const notEnding = <T>(part: T): T => {
     if (ending) throw new SupError('SUP_SHUTTING_DOWN', 'the supervisor is shutting down');
-    return tracked;
-  };
-  const refuseChanges = async (): Promise<never> => {
-    throw new SupError('SUP_CONFLICT', 'the configuration cannot be changed at run time yet: edit the file and reload');
+    return part;
   };
   const listeners = new Listeners({
     supervisor: master,

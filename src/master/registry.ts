@@ -4,7 +4,7 @@ import { commandParts } from '../apps/command-app.js';
 import { httpParts } from '../apps/http-app.js';
 import type { AppKindParts, KindDependencies } from '../apps/kind.js';
 import { type ModelParts, modelParts } from '../apps/model-app.js';
-import { changedVersions, diffApp } from '../config/diff.js';
+import { changedVersions, diffApp, isInPlace } from '../config/diff.js';
 import type { AppConfig, Config } from '../config/schema.js';
 import { SupError } from '../errors.js';
 import { AppLog } from '../logs/app-log.js';
@@ -34,6 +34,8 @@ export interface RegistryDependencies extends Omit<AppDependencies, 'events'> {
   groups: GroupRegistry;
   /** State folder, if there is one. */
   home: string | null;
+  /** Whether memory is plentiful enough to keep processes without a use. */
+  calm: () => boolean;
   /** Null: logs are in memory only. */
   logsDir: string | null;
   workersDir: string;
@@ -91,11 +93,11 @@ export class Registry {
   apply(config: Config, options: ApplyOptions): Applied[] {
     const wanted = config.apps.filter((app) => options.only === undefined || options.only.includes(app.name));
     this.#checkPorts(config);
-    const names = new Map(config.apps.map((app) => [app.name, this.#nameFor(config, app.name)]));
+    const named = this.#named(config);
     const applied: Applied[] = [];
     for (const own of wanted) {
-      const name = names.get(own.name) as string;
-      const next = renamed(own, names);
+      const next = named(own);
+      const { name } = next;
       const existing = this.#entries.get(name);
       if (existing) {
         existing.file = config.file;
@@ -117,6 +119,34 @@ export class Registry {
       done.catch(() => {});
     }
     return applied;
+  }
+
+  /**
+   * Those of a file's apps that are here and differ from one configuration to the next, as they are to be.
+   * @throws SupError SUP_CONFLICT while one of them is being replaced, or has not yet become what its file said before
+   */
+  toAdjust(before: Config, after: Config): { entry: Entry; next: AppConfig }[] {
+    const named = this.#named(after);
+    return after.apps.flatMap((own) => {
+      const entry = this.entries.find(({ file, configName }) => file === after.file && configName === own.name);
+      const former = before.apps.find(({ name }) => name === own.name);
+      if (!entry || !former || diffApp(former, own) === 'same') return [];
+      this.checkFree(entry.app);
+      const next = named(own);
+      if (!isInPlace(entry.app.config, next))
+        throw new SupError(
+          'SUP_CONFLICT',
+          `${entry.app.name} does not yet run what its file said when it was read last: reload it first`,
+          { app: entry.app.name },
+        );
+      return [{ entry, next }];
+    });
+  }
+
+  /** A change that needs no new worker: nothing is started, stopped or replaced for it. */
+  adjust(entry: Entry, next: AppConfig): Promise<void> {
+    entry.log.configure(next.log);
+    return entry.app.configure(next);
   }
 
   /** Starts what waited for this app, which is online now. */
@@ -155,6 +185,12 @@ export class Registry {
     await entry.app.retire();
     if (this.#entries.get(entry.app.name) === entry) this.#entries.delete(entry.app.name);
     await entry.log.close();
+  }
+
+  /** An app as it is called here; so are those that it names. */
+  #named(config: Config): (own: AppConfig) => AppConfig {
+    const names = new Map(config.apps.map((app) => [app.name, this.#nameFor(config, app.name)]));
+    return (own) => renamed(own, names);
   }
 
   /** Two files may both have `web`: the second one goes by `<project>.web`. */
@@ -203,6 +239,7 @@ export class Registry {
         onWarning: deps.warn,
       });
     const kindDeps: KindDependencies = {
+      calm: deps.calm,
       workersDir: deps.workersDir,
       home: deps.home,
       environment: { output: appLog, groups: deps.groups },

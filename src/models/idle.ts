@@ -57,8 +57,13 @@ export class Idle {
   constructor(private readonly deps: IdleDependencies) {}
 
   tick(models: readonly Model[]): void {
-    for (const model of models)
-      if (model.onDemand && model.pool.phase === 'running' && model.unloading === null) this.#look(model);
+    const { predictive } = this.deps.config().models;
+    const foretells = predictive.enabled && predictive.forecastOnly;
+    for (const model of models) {
+      if (!model.onDemand || model.pool.phase !== 'running' || model.unloading !== null) continue;
+      // A loaded one is not loaded again: nothing to look for.
+      if (foretells || !model.loaded) this.#look(model, foretells);
+    }
   }
 
   /** Null while it is at work, or nothing is known yet. */
@@ -91,12 +96,10 @@ export class Idle {
     };
   }
 
-  #look(model: Model): void {
+  #look(model: Model, foretells: boolean): void {
     const facts = this.#facts(model);
     if (facts === null) return;
-    const { models } = this.deps.config();
-    if (models.predictive.enabled && models.predictive.forecastOnly)
-      this.#foretell(model, { ...facts, window: this.#windowOf(model).window });
+    if (foretells) this.#foretell(model, { ...facts, window: this.#windowOf(model).window });
     if (facts.state === 'unloaded' && decideKeepalive(facts).action === 'load') this.deps.load(model);
   }
 

@@ -34,6 +34,7 @@ export function loadFacts(model: Model, cause: LoadCause, workers: number, aroun
     least: times(model.least, workers),
     room: { bytes: less(box.room.bytes, reserved.bytes), gpuBytes: less(box.room.gpuBytes, reserved.gpuBytes) },
     coming: ledger.coming(),
+    unknown: ledger.unknown,
     standbyRoom: less(box.standbyRoom, reserved.bytes),
     loading,
     concurrentLoads: config.models.concurrentLoads,

@@ -59,6 +59,11 @@ export class MemoryLedger<Model> {
     return this.#sum((entry, model) => (entry.kind !== 'leaving' ? beyond(entry.size, measured(model)) : null));
   }
 
+  /** Loads whose size nobody knows, until a measurement shows it. */
+  get unknown(): number {
+    return [...this.#entries.values()].filter(({ kind, size }) => kind !== 'leaving' && size.bytes === null).length;
+  }
+
   /** What is given back, and not seen yet. */
   coming(): Sizes {
     return this.#sum((entry) => (entry.kind === 'leaving' ? entry.size : null));

@@ -41,7 +41,11 @@ export class Unloader {
 
   constructor(private readonly deps: UnloaderDependencies) {}
 
-  /** Also with each sample: what it shows may be urgent. */
+  /** A sample may show that memory is short: that does not wait for the next tick. */
+  sampled(models: readonly Model[]): void {
+    if (this.#isUrgent(this.deps.config().unloading)) this.tick(models);
+  }
+
   tick(models: readonly Model[]): void {
     const { due } = this.#decide(this.#candidates(models));
     if (due.length === 0) return;
@@ -121,7 +125,6 @@ export class Unloader {
     const idleMs = loading ? null : model.idleMs(now);
     const verdict = idleMs === null ? null : idle.verdict(model);
     const answer = verdict?.clock === 'to_zero_after' ? null : this.#ask(model, idleMs);
-    let value: number | null = null;
     return {
       name: model.name,
       onDemand: model.onDemand,
@@ -134,11 +137,7 @@ export class Unloader {
       keepalive: keepaliveOf(verdict, answer, model.unload.strategy ?? this.deps.config().unloading.strategy),
       score: answer?.score ?? null,
       expected: this.#isExpected(model, idleMs),
-      // Only where it decides: most of the time nobody goes.
-      get keepValue() {
-        value ??= keepValue(model);
-        return value;
-      },
+      keepValue: () => keepValue(model),
     };
   }
 

@@ -87,7 +87,7 @@ export class Unloading {
   /** Memory was measured at `at`, monotonic ms. What it shows may be urgent. */
   sampled(at: number, models: readonly Model[]): void {
     this.#unloads.sampled(at);
-    this.#unloader.tick(models);
+    this.#unloader.sampled(models);
   }
 
   byHand(model: Model, reason: string): void {

@@ -25,6 +25,8 @@ export interface LoadFacts {
   room: Sizes;
   /** What unloading that is under way will give back. */
   coming: Sizes;
+  /** Loads of models that were never measured: what they take is not in `room` yet. */
+  unknown: number;
   /** Models loaded on demand that are being unloaded. */
   leaving: number;
   /** What is left before pressure would be medium. */
@@ -46,6 +48,9 @@ export interface LoadDecision extends PolicyDecision<'load' | 'unload' | 'refuse
 
 const UNASKED: ReadonlySet<LoadCause> = new Set(['eager', 'popular', 'forecast', 'standby']);
 const HAS_THE_LAST_WORD: ReadonlySet<LoadCause> = new Set(['start']);
+
+/** What a model is taken to need that was never measured, where several of them load at once. */
+const UNKNOWN_BYTES = 256 * 1024 ** 2;
 
 const REASONS: Readonly<Record<LoadCause, string>> = {
   request: 'a request came while it was not loaded',
@@ -93,6 +98,8 @@ function decideRoom(facts: LoadFacts): LoadDecision {
   if (isNothing(lack)) {
     if (facts.cause === 'standby' && !fitsStandby(facts))
       return answer('hold', 'memory has no room for models on standby');
+    if (!leavesRoomForUnknown(facts))
+      return answer('hold', 'what others take that have just been loaded is not measured yet', { waitsFor: 'turn' });
     return answer('load', REASONS[facts.cause]);
   }
   const missing = lessComing(lack, facts);
@@ -145,6 +152,12 @@ function missingPlaces({ onDemand, maxLoaded, others, leaving }: LoadFacts): num
 function lacking({ need, room }: LoadFacts, of: keyof Sizes): number {
   const left = room[of];
   return left === null ? 0 : Math.max(0, (need[of] ?? 0) - left);
+}
+
+/** Several loads at once, of models whose size nobody knows, could fill the memory before the next measurement shows it. */
+function leavesRoomForUnknown({ unknown, need, room }: LoadFacts): boolean {
+  if (unknown === 0 || room.bytes === null) return true;
+  return (need.bytes ?? UNKNOWN_BYTES) <= room.bytes - unknown * UNKNOWN_BYTES;
 }
 
 function lessComing({ places, bytes, gpuBytes }: Lack, { leaving, coming }: LoadFacts): Lack {

@@ -36,8 +36,8 @@ export interface UnloadCandidate {
   score: number | null;
   /** A request is likely within moments. */
   expected: boolean;
-  /** What is lost by unloading it. */
-  keepValue: number;
+  /** What is lost by unloading it. Asked only of those that go: most of the time nobody does. */
+  keepValue: () => number;
 }
 
 export interface UnloadRules {
@@ -85,7 +85,7 @@ export function decideUnloads(
   pressure: PressureLevel | null,
   rules: UnloadRules,
 ): Unloading {
-  const due: (UnloadVictim & { model: UnloadCandidate })[] = [];
+  const due: { model: UnloadCandidate; value: number; victim: UnloadVictim }[] = [];
   const kept = new Map<string, string>();
   for (const given of models) {
     const model = rules.byPreference || given.preference !== 'evict' ? given : { ...given, preference: null };
@@ -93,19 +93,23 @@ export function decideUnloads(
     const cause = never === null ? causeOf(model, pressure, rules) : null;
     const early = never ?? whyTooEarly(model, cause, rules);
     if (early !== null) kept.set(model.name, early);
-    else if (cause !== null) due.push({ ...victim(model, cause, pressure), model });
-    else kept.set(model.name, model.expected ? 'a request is likely soon' : 'its time is not over');
+    else if (cause !== null) {
+      const value = model.keepValue();
+      due.push({ model, value, victim: victimOf(model, cause, pressure, value) });
+    } else kept.set(model.name, model.expected ? 'a request is likely soon' : 'its time is not over');
   }
-  due.sort((a, b) => b.score - a.score || leastValue(a.model, b.model));
-  return { due: due.map(({ model: _, ...each }) => each), kept };
+  due.sort((a, b) => b.victim.score - a.victim.score || leastValue(a, b));
+  return { due: due.map(({ victim }) => victim), kept };
 }
 
 /** Those that may go by all but their time, the first that would go first. */
 export function nextToGo(models: readonly UnloadCandidate[]): string[] {
+  const evict = ({ model }: { model: UnloadCandidate }) => Number(model.preference === 'evict');
   return models
     .filter((model) => whyNever(model) === null)
-    .sort((a, b) => Number(b.preference === 'evict') - Number(a.preference === 'evict') || leastValue(a, b))
-    .map(({ name }) => name);
+    .map((model) => ({ model, value: model.keepValue() }))
+    .sort((a, b) => evict(b) - evict(a) || leastValue(a, b))
+    .map(({ model }) => model.name);
 }
 
 /** What no cause overrules; null: nothing of the kind. */
@@ -143,13 +147,18 @@ function causeOf(
   return keepalive.adaptive ? 'adaptive' : 'pattern';
 }
 
-function victim(model: UnloadCandidate, cause: CycleCause, pressure: PressureLevel | null): UnloadVictim {
-  const { name, keepalive, idleMs, residentMs, bytes, keepValue } = model;
+function victimOf(
+  model: UnloadCandidate,
+  cause: CycleCause,
+  pressure: PressureLevel | null,
+  value: number,
+): UnloadVictim {
+  const { name, keepalive, idleMs, residentMs, bytes } = model;
   const score = scoreOf(model, cause);
   const numbers = {
     ...keepalive.numbers,
     score,
-    keep_value: Number(keepValue.toPrecision(4)),
+    keep_value: Number(value.toPrecision(4)),
     idle_ms: Math.round(idleMs ?? 0),
     resident_ms: residentMs === null ? null : Math.round(residentMs),
     memory_bytes: bytes === null ? null : Math.round(bytes),
@@ -181,8 +190,13 @@ function reasonOf({ keepalive }: UnloadCandidate, cause: CycleCause, pressure: P
   return cause === 'preference' ? 'idle, and its preference is evict' : keepalive.reason;
 }
 
-function leastValue(a: UnloadCandidate, b: UnloadCandidate): number {
-  return a.keepValue - b.keepValue || (b.bytes ?? 0) - (a.bytes ?? 0) || (a.name < b.name ? -1 : 1);
+interface Valued {
+  model: UnloadCandidate;
+  value: number;
+}
+
+function leastValue(a: Valued, b: Valued): number {
+  return a.value - b.value || (b.model.bytes ?? 0) - (a.model.bytes ?? 0) || (a.model.name < b.model.name ? -1 : 1);
 }
 
 function seconds(ms: number): string {

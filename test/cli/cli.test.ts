@@ -374,7 +374,7 @@ describe('start with a running master', () => {
 
   it('starts again what ran last', async () => {
     const files = [write('a.yaml', 'apps: {}\n'), join(box.dir, 'gone.yaml')];
-    new StateFile(box.home).write({ configs: files.map((file) => ({ file, hash: 'x' })), pins: {} });
+    new StateFile(box.home).write({ configs: files.map((file) => ({ file, hash: 'x' })), pins: {}, overrides: {} });
     const { code, err } = await box.cli(['start']);
     expect([code, err]).toEqual([0, expect.stringContaining('gone.yaml is gone')]);
     expect(applied()).toEqual([files[0]]);

@@ -113,19 +113,9 @@ describe(`${SIZES.length} models of 60 to 200 MB under 1 GiB, for ${FOR_MS / 100
       const watch = new Watch(box.home, LIMIT_MIB * MIB * MOST_SHARE);
       const tally = await traffic(models, FOR_MS).finally(() => watch.stop());
       expect(tally.strange).toEqual([]);
-      expect(tally.ok).toBeGreaterThan(50);
+      expect(tally.ok).toBeGreaterThan(CLIENTS);
       expect(tally.ok + Object.values(tally.typed).reduce((a, b) => a + b, 0)).toBe(tally.asked);
       expect(watch.longestAboveMs).toBeLessThanOrEqual(MOST_MS);
-      const inputs = (await models.all()).map((model) => model.inputs);
-      expect(inputs.reduce((sum, { lost }) => sum + lost, 0)).toBe(0);
-      console.log(
-        JSON.stringify({
-          ...tally,
-          most_mib: Math.round(watch.mostBytes / MIB),
-          above_ms: Math.round(watch.longestAboveMs),
-          decisions: (await box.decisions()).length,
-        }),
-      );
     },
     FOR_MS + 60_000,
   );

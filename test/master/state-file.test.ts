@@ -4,8 +4,14 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { StateFile } from '../../src/master/state-file.js';
 import { HOME_PREFIX } from '../support/no-orphans.js';
 
-const first = { configs: [{ file: '/srv/a.yaml', hash: 'aa' }], pins: { web: 3 } };
-const second = { configs: [{ file: '/srv/a.yaml', hash: 'bb' }], pins: { web: 4 } };
+const first = { configs: [{ file: '/srv/a.yaml', hash: 'aa' }], pins: { web: 3 }, overrides: {} };
+const second = {
+  configs: [{ file: '/srv/a.yaml', hash: 'bb' }],
+  pins: { web: 4 },
+  overrides: {
+    '/srv/a.yaml': [{ path: ['log', 'level'], value: 'debug', time: '2026-01-01T00:00:00.000Z', written: null }],
+  },
+};
 
 let home: string;
 beforeEach(() => {
@@ -16,7 +22,7 @@ afterEach(() => rmSync(home, { recursive: true, force: true }));
 describe('StateFile', () => {
   it('is empty where there is none, and reads back what it wrote, for its owner alone', () => {
     const file = new StateFile(home);
-    expect(file.read()).toEqual({ state: { configs: [], pins: {} }, warnings: [] });
+    expect(file.read()).toEqual({ state: { configs: [], pins: {}, overrides: {} }, warnings: [] });
     file.write(first);
     expect(new StateFile(home).read()).toEqual({ state: first, warnings: [] });
     expect(statSync(join(home, 'state.json')).mode & 0o777).toBe(0o600);

@@ -36,14 +36,16 @@ describe('a request that names no version', () => {
         const draw = new VersionDraw(weights, 'v1');
         const total = [...weights.values()].reduce((a, b) => a + b, 0);
         const counts = new Map<string, number>([...weights.keys()].map((version) => [version, 0]));
+        let furthest = 0;
         for (let i = 1; i <= requests; i++) {
           const version = draw.next(null, [...weights.keys()]);
           counts.set(version, (counts.get(version) ?? 0) + 1);
           for (const [name, weight] of weights)
-            expect(Math.abs((counts.get(name) ?? 0) - (i * weight) / total)).toBeLessThanOrEqual(1 + 1e-9);
+            furthest = Math.max(furthest, Math.abs((counts.get(name) ?? 0) - (i * weight) / total));
         }
+        expect(furthest).toBeLessThanOrEqual(1 + 1e-9);
       }),
-      { numRuns: 1000, examples: [[new Map(Object.entries({ v5: 59, v3: 1, v2: 1, v1: 78, v4: 8 })), 70]] },
+      { numRuns: 300, examples: [[new Map(Object.entries({ v5: 59, v3: 1, v2: 1, v1: 78, v4: 8 })), 70]] },
     );
   });
 

@@ -40,6 +40,7 @@ function facts(more: Partial<LoadFacts> = {}): LoadFacts {
     room: { bytes: 500 * MIB, gpuBytes: null },
     coming: { bytes: 0, gpuBytes: 0 },
     leaving: 0,
+    unknown: 0,
     standbyRoom: 300 * MIB,
     loading: 0,
     concurrentLoads: 2,
@@ -55,6 +56,28 @@ const HOLDS = { action: 'hold', victims: [] };
 const LOADS = { action: 'load', victims: [], waitsFor: null };
 const ANYHOW = 'asked for, though memory has no room known';
 const full = { bytes: 0, gpuBytes: null };
+
+describe('while loads of unknown size are under way, or not measured yet', () => {
+  const MIB = 1024 ** 2;
+  const left = (mib: number) => ({ bytes: mib * MIB, gpuBytes: null });
+  const unknown = (count: number, room: number, need: number | null = null) =>
+    decideLoad(
+      facts({ unknown: count, room: left(room), need: need === null ? { bytes: null, gpuBytes: null } : left(need) }),
+    );
+
+  it('as many load as memory would have room for if they were large; the others wait for the measurement', () => {
+    expect(unknown(0, 10).action).toBe('load');
+    expect(unknown(1, 512).action).toBe('load');
+    expect(unknown(1, 511)).toMatchObject({ action: 'hold', waitsFor: 'turn' });
+    expect(unknown(2, 512)).toMatchObject({ action: 'hold', waitsFor: 'turn' });
+    expect(decideLoad(facts({ unknown: 9, room: { bytes: null, gpuBytes: null } })).action).toBe('load');
+  });
+
+  it('one whose size is known waits only where it might not fit', () => {
+    expect(unknown(1, 300, 40).action).toBe('load');
+    expect(unknown(1, 300, 50)).toMatchObject({ action: 'hold', waitsFor: 'turn' });
+  });
+});
 
 describe('a load', () => {
   it('begins where there is room, and where nothing is known of it', () => {
@@ -288,7 +311,7 @@ describe('whatever is loaded', () => {
       maxLoaded: fc.option(fc.integer({ min: 1, max: 6 }), { nil: null }),
       others: fc.uniqueArray(loaded, { selector: ({ name }) => name }).map(withNeeds),
     })
-    .map((known) => ({ ...known, least: known.need }));
+    .map((known) => ({ ...known, unknown: 0, least: known.need }));
   const onDemand = (f: LoadFacts) => f.others.filter((each) => each.onDemand).length;
   const check = (property: (f: LoadFacts, decision: LoadDecision) => void) =>
     fc.assert(

@@ -39,7 +39,7 @@ function model(name: string, parts: Partial<UnloadCandidate> = {}): UnloadCandid
     keepalive: NOT_DUE,
     score: null,
     expected: false,
-    keepValue: 1,
+    keepValue: () => 1,
     ...parts,
   };
 }
@@ -127,10 +127,10 @@ describe('why a model stays', () => {
 describe('who goes first', () => {
   it('preference, then pressure, then patterns; of equal scores the least keep value', () => {
     const models = [
-      model('pattern', { keepalive: DUE, idleMs: 10, keepValue: 0 }),
-      model('dear', { keepValue: 5 }),
-      model('cheap', { keepValue: 1 }),
-      model('evict', { preference: 'evict', keepValue: 9 }),
+      model('pattern', { keepalive: DUE, idleMs: 10, keepValue: () => 0 }),
+      model('dear', { keepValue: () => 5 }),
+      model('cheap', { keepValue: () => 1 }),
+      model('evict', { preference: 'evict', keepValue: () => 9 }),
     ];
     expect(names(decided(models, 'high'))).toEqual(['evict', 'cheap', 'dear', 'pattern']);
   });
@@ -146,11 +146,11 @@ describe('who goes first', () => {
 
   it('is foreseen for those that are not due', () => {
     const models = [
-      model('b', { keepValue: 2 }),
-      model('a', { keepValue: 1 }),
+      model('b', { keepValue: () => 2 }),
+      model('a', { keepValue: () => 1 }),
       model('busy', { idleMs: null }),
       model('pin', { preference: 'keep' }),
-      model('e', { preference: 'evict', keepValue: 7 }),
+      model('e', { preference: 'evict', keepValue: () => 7 }),
     ];
     expect(nextToGo(models)).toEqual(['e', 'a', 'b']);
   });
@@ -171,7 +171,7 @@ describe('any snapshot', () => {
       .map((parts) => ({ ...NOT_DUE, ...parts })),
     score: fc.option(fc.double({ min: 0, max: 1, noNaN: true })),
     expected: fc.boolean(),
-    keepValue: fc.double({ min: 0, max: 10, noNaN: true }),
+    keepValue: fc.double({ min: 0, max: 10, noNaN: true }).map((value) => () => value),
   });
   const snapshot = fc
     .array(candidate, { maxLength: 12 })
