@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../src/errors.js';
-import type { FromWorker, LoadMessage, ToWorker } from '../src/worker/protocol.js';
+import type { FromWorker, LoadMessage, ToWorker, UnloadedMessage } from '../src/worker/protocol.js';
 import { exitFlushed } from './host-exit.js';
 import type { Context } from './model-context.js';
 import { ModelIsolate } from './model-isolate.js';
@@ -14,6 +14,7 @@ const UNLOAD_DEADLINE_MS = 60_000;
 let runner: ModelRunner | null = null;
 /** While it loads, or from then on: what it was told. */
 let context: Context | null = null;
+let unloading: Promise<UnloadedMessage | null> | null = null;
 let ending: Promise<never> | null = null;
 const isolate = new ModelIsolate(() => runner);
 
@@ -48,7 +49,7 @@ function receive(message: ToWorker): void {
       void load(message);
       return;
     case 'unload':
-      void end();
+      void (message.stay ? stay() : end());
       return;
     case 'drain':
     case 'limits':
@@ -58,6 +59,8 @@ function receive(message: ToWorker): void {
 }
 
 async function load(message: LoadMessage): Promise<void> {
+  // It may be another one than the process was started for.
+  process.env.SUPERVISOR_WORKER = message.worker;
   try {
     runner = await ModelRunner.load(message, new Shares(new NoNeighbours()), (own) => {
       context = own;
@@ -71,12 +74,28 @@ async function load(message: LoadMessage): Promise<void> {
   }
 }
 
+/** Unloads, and waits for what is loaded next. */
+async function stay(): Promise<void> {
+  // Nothing was loaded yet: what is loading can't be taken back.
+  if (!runner) return end();
+  const unloaded = await unload();
+  if (unloaded && !ending) send(unloaded);
+}
+
+/** Once a model; a second call joins the first. */
+function unload(): Promise<UnloadedMessage | null> {
+  unloading ??= isolate.unload(drop).finally(() => {
+    unloading = null;
+  });
+  return unloading;
+}
+
 /** Unloads and exits; a second call joins the first. */
 function end(): Promise<never> {
   ending ??= (async () => {
     // A load that goes on is told, and not waited for.
     context?.abort('the worker ends');
-    const unloaded = await Promise.race([isolate.unload(drop), sleep(UNLOAD_DEADLINE_MS, null)]);
+    const unloaded = await Promise.race([unload(), sleep(UNLOAD_DEADLINE_MS, null)]);
     return exitFlushed(0, unloaded ?? isolate.heartbeat());
   })();
   return ending;

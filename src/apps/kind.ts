@@ -29,6 +29,8 @@ export interface KindDependencies {
   environment: ChildEnvironment;
   /** State folder, if there is one. */
   home: string | null;
+  /** Whether memory is plentiful enough to keep processes without a use. */
+  calm: () => boolean;
 }
 
 /** What a worker finds in its environment: the master's own, the app's, and who it is. */

@@ -85,6 +85,8 @@ export function modelParts(
         workersDir: deps.workersDir,
         environment: deps.environment,
         env: (worker: string, slot: number) => workerEnv(own, deps.home, worker, slot),
+        keepsProcess: () => config.unload.keepProcess,
+        mayKeep: () => config.unload.keepProcess && deps.calm(),
       };
       return {
         backend: own.isolation === 'thread' ? threadBackend(options) : processBackend(options),

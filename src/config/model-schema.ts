@@ -233,6 +233,10 @@ export const unload = z
       .array(z.string())
       .describe('Models (app or app@version) that are loaded before this one, and unloaded after it')
       .prefault([]),
+    keep_process: z
+      .boolean()
+      .describe('Whether a process stays for the next load when its model is unloaded and its memory came back')
+      .prefault(false),
   })
   .describe('How this model is unloaded')
   .prefault({});

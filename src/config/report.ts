@@ -75,7 +75,7 @@ export class Report {
     const inText = problems.filter((p) => p.setter === null).sort((a, b) => a.offset - b.offset);
     const setOver = problems
       .flatMap((p) => (p.setter === null ? [] : [{ name: nameOf(p.setter), text: p.text }]))
-      .sort((a, b) => (a.name < b.name ? -1 : 1));
+      .sort((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)));
     const lines = [
       ...inText.map((p) => `${this.#positionOf(p.offset)} ${p.text}`),
       ...setOver.map((p) => `${p.name} ${p.text}`),

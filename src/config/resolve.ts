@@ -44,12 +44,12 @@ export function resolveApp(name: string, app: ParsedApp, context: ResolveContext
         scale,
         routing,
         health,
-        unload: { requires },
+        unload: { requires, keep_process: keepProcess },
       } = app.keys;
       const serving = resolveServing(at, versions, app.keys, report);
       const work = { isolation, concurrency, timeoutMs, batching, queue, idempotent, scale, routing, health };
       checkModel(at, app.keys, common.workers, report);
-      return { ...common, kind: 'model', versions, ...serving, ...work, unload: { requires } };
+      return { ...common, kind: 'model', versions, ...serving, ...work, unload: { requires, keepProcess } };
     }
     case 'http': {
       const runs = resolveProgram(at, app.keys, common.cwd, context);

@@ -18,15 +18,16 @@ export interface KeyValue {
 export function splitKey(dotted: string, root: Record<string, unknown>): string[] {
   const path: string[] = [];
   let cursor: Cursor | null = atRoot(root);
-  let rest = dotted;
-  while (cursor !== null && rest !== '') {
-    const names = knownKeys(cursor).filter((key) => rest === key || rest.startsWith(`${key}.`));
-    const step: string = names.sort((a, b) => b.length - a.length)[0] ?? rest.split('.', 1)[0]!;
+  let rest: string | null = dotted;
+  while (cursor !== null && rest !== null) {
+    const words: string = rest;
+    const names = knownKeys(cursor).filter((key) => words === key || words.startsWith(`${key}.`));
+    const step: string = names.sort((a, b) => b.length - a.length)[0] ?? words.split('.', 1)[0]!;
     path.push(step);
-    rest = rest.slice(step.length + 1);
+    rest = words.length > step.length ? words.slice(step.length + 1) : null;
     cursor = follow(cursor, step);
   }
-  return rest === '' ? path : [...path, ...rest.split('.')];
+  return rest === null ? path : [...path, ...rest.split('.')];
 }
 
 /** One entry for each key that a value sets: maps are taken apart where the schema has keys for what is in them. */

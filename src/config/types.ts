@@ -269,8 +269,11 @@ export interface ModelAppConfig extends CommonAppConfig {
   health: ModelHealthConfig;
   /** `toZeroAfterMs`: idle time after which a model with `min: 0` is unloaded; null: the unloading strategy decides. */
   scale: ScaleConfig & { toZeroAfterMs: number | null };
-  /** `requires`: models (`app` or `app@version`) that are loaded before this one, and unloaded after it. */
-  unload: { requires: readonly string[] };
+  /**
+   * `requires`: models (`app` or `app@version`) that are loaded before this one, and unloaded after it. `keepProcess`: whether a process may stay
+   * when its model is unloaded.
+   */
+  unload: { requires: readonly string[]; keepProcess: boolean };
 }
 
 /** `script` and `handler` are absolute paths; a `command` is run in `cwd` as it is written. */

@@ -68,8 +68,9 @@ export class AppLog {
     return this.#file?.lostLines ?? 0;
   }
 
-  /** Reads until the stream closes; an unterminated last line counts as a line. */
+  /** Reads until the stream closes, or is attached to another worker; an unterminated last line counts as a line. */
   attach(worker: string, stream: 'stdout' | 'stderr', readable: Readable): void {
+    this.#detach(readable);
     const decoder = new StringDecoder('utf8');
     const splitter = new LineSplitter();
     const take = (text: string | null) => {
@@ -81,8 +82,9 @@ export class AppLog {
       take(splitter.push(typeof chunk === 'string' ? chunk : decoder.write(chunk)));
     };
     const finish = () => {
-      if (!this.#sources.delete(readable)) return;
-      readable.off('data', onData);
+      if (this.#sources.get(readable) !== finish) return;
+      this.#sources.delete(readable);
+      readable.off('data', onData).off('end', finish).off('close', finish);
       take(splitter.push(decoder.end()));
       take(splitter.end());
     };
@@ -156,6 +158,13 @@ export class AppLog {
     }
     this.#closed = this.#file?.close() ?? Promise.resolve();
     return this.#closed;
+  }
+
+  #detach(readable: Readable): void {
+    const finish = this.#sources.get(readable);
+    if (!finish) return;
+    finish();
+    readable.off('error', finish);
   }
 
   #accept(block: Block): void {

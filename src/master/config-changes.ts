@@ -17,7 +17,7 @@ import { type Override, shown } from './overrides.js';
 import type { Registry } from './registry.js';
 
 export interface ConfigChangesDependencies {
-  registry: Registry;
+  registry: Pick<Registry, 'entries' | 'get' | 'toAdjust' | 'adjust'>;
   configs: Configs;
   files: ConfigFiles;
   /** ISO 8601. */

@@ -9,7 +9,7 @@ import type { Registry } from './registry.js';
 type Path = readonly string[];
 
 export class ConfigView {
-  constructor(private readonly deps: { registry: Registry; configs: Configs }) {}
+  constructor(private readonly deps: { registry: Pick<Registry, 'entries' | 'get'>; configs: Configs }) {}
 
   report(): ConfigReport {
     const values: Record<string, unknown> = {};
@@ -18,7 +18,7 @@ export class ConfigView {
       put(values, path, value);
       origins[path.join('.')] = { value, origin };
     }
-    return { values, origins };
+    return { values: { ...values, apps: values.apps ?? {} }, origins };
   }
 
   /** What is written for all of them, for keys to be found in. */

@@ -81,6 +81,7 @@ export class Core {
       warn,
       life: runtime,
       hasRoom: (bytes) => observation.box.hasRoom(bytes),
+      calm: () => this.#calm,
       events: {
         decided: (subject, policy, decision) => decisions.add(subject, policy, decision),
         stateChanged: (worker, from) => {
@@ -110,6 +111,7 @@ export class Core {
       warn,
       sampled: (at) => {
         runtime.sampled(at);
+        if (!this.#calm) this.#releaseAll();
         this.#seeModels(at);
       },
       mayEvict: (pool) => runtime.mayEvict(pool),
@@ -137,6 +139,15 @@ export class Core {
     // Up to now, and not to the last tick only.
     this.#seeModels(now);
     return this.#modelHistory.over(seconds, now);
+  }
+
+  get #calm(): boolean {
+    return (this.observation.box.level ?? 'low') === 'low';
+  }
+
+  /** Processes that are kept for models that are not loaded. */
+  #releaseAll(): void {
+    for (const app of this.registry.apps) for (const pool of app.pools.values()) void pool.release();
   }
 
   #seeModels(now: number): void {

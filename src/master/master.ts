@@ -131,8 +131,7 @@ export async function createMaster({ home, env, echo }: MasterOptions): Promise<
     configs,
     files,
     now: () => new Date(clock.wall()).toISOString(),
-    // What plug-ins register joins here.
-    strategies: () => [],
+    strategies: () => runtime.strategies.names,
     decided: (subject, policy, decision) => decisions.add(subject, policy, decision),
     adopted: (changed) => {
       for (const { before, after } of changed) {

@@ -34,6 +34,8 @@ export interface RegistryDependencies extends Omit<AppDependencies, 'events'> {
   groups: GroupRegistry;
   /** State folder, if there is one. */
   home: string | null;
+  /** Whether memory is plentiful enough to keep processes without a use. */
+  calm: () => boolean;
   /** Null: logs are in memory only. */
   logsDir: string | null;
   workersDir: string;
@@ -185,7 +187,7 @@ export class Registry {
     await entry.log.close();
   }
 
-  /** An app under the name that it goes by here; so are those that it names. */
+  /** An app as it is called here; so are those that it names. */
   #named(config: Config): (own: AppConfig) => AppConfig {
     const names = new Map(config.apps.map((app) => [app.name, this.#nameFor(config, app.name)]));
     return (own) => renamed(own, names);
@@ -237,6 +239,7 @@ export class Registry {
         onWarning: deps.warn,
       });
     const kindDeps: KindDependencies = {
+      calm: deps.calm,
       workersDir: deps.workersDir,
       home: deps.home,
       environment: { output: appLog, groups: deps.groups },

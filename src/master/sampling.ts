@@ -128,13 +128,16 @@ export class Sampling {
   #workersByPid(): Map<number, Inhabitant[]> {
     const byPid = new Map<number, Inhabitant[]>();
     for (const app of this.deps.apps())
-      for (const pool of app.pools.values())
+      for (const pool of app.pools.values()) {
+        // Nobody's memory, and still of the box.
+        if (pool.keptPid !== null) byPid.set(pool.keptPid, []);
         for (const worker of pool.workers) {
           if (worker.pid === null) continue;
           const sharing = byPid.get(worker.pid);
           if (sharing) sharing.push({ worker, pool });
           else byPid.set(worker.pid, [{ worker, pool }]);
         }
+      }
     return byPid;
   }
 }

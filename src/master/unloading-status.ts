@@ -18,9 +18,6 @@ export interface UnloadRecord {
   beforeBytes: number | null;
   afterBytes: number | null;
   freedBytes: number | null;
-  /** What the whole box used, before and in the first sample after it. */
-  boxBeforeBytes: number | null;
-  boxAfterBytes: number | null;
   /** Why it counts as failed: its `unload` threw, it had to be killed, or its memory did not come back. Null: it went well. */
   error: string | null;
 }

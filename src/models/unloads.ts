@@ -15,7 +15,7 @@ export interface UnloadsDependencies {
   changed: (model: Model) => void;
   /** The last worker of one has ended. */
   gone: () => void;
-  /** What it brought is measured. */
+  /** It has ended, and what its processes gave back is measured. */
   measured: (record: UnloadRecord) => void;
 }
 
@@ -37,7 +37,7 @@ const MIB = 1024 ** 2;
 /** Takes models out of memory, and measures what that brings. What is in flight is finished, what is queued loads them again. */
 export class Unloads {
   /** Ended, and not seen by a sample yet. */
-  #ended: { record: UnloadRecord; endedAt: number }[] = [];
+  #ended: { record: UnloadRecord; endedAt: number; boxBeforeBytes: number | null }[] = [];
   #underWay = 0;
 
   constructor(private readonly deps: UnloadsDependencies) {}
@@ -77,22 +77,20 @@ export class Unloads {
       ledger.left(model, endedAt);
       const afterBytes = memory.now();
       this.#underWay--;
-      this.#ended.push({
-        endedAt,
-        record: {
-          model: model.name,
-          cause,
-          label,
-          at,
-          seconds: (endedAt - startedAt) / 1000,
-          beforeBytes,
-          afterBytes,
-          freedBytes: beforeBytes === null || afterBytes === null ? null : beforeBytes - afterBytes,
-          boxBeforeBytes,
-          boxAfterBytes: null,
-          error: memory.failure() ?? whatStayed(beforeBytes, afterBytes),
-        },
-      });
+      const record: UnloadRecord = {
+        model: model.name,
+        cause,
+        label,
+        at,
+        seconds: (endedAt - startedAt) / 1000,
+        beforeBytes,
+        afterBytes,
+        freedBytes: beforeBytes === null || afterBytes === null ? null : beforeBytes - afterBytes,
+        // A process that is kept has passed a measurement of its own.
+        error: memory.failure() ?? (pool.keptPid === null ? whatStayed(beforeBytes, afterBytes) : null),
+      };
+      this.deps.measured(record);
+      this.#ended.push({ record, endedAt, boxBeforeBytes });
       gone();
     });
     model.unloading = unloading;
@@ -105,7 +103,7 @@ export class Unloads {
     if (seen.length === 0) return;
     this.#ended = this.#ended.filter(({ endedAt }) => endedAt >= at);
     const boxAfterBytes = this.deps.usedBytes();
-    for (const { record } of seen) this.#tell({ ...record, boxAfterBytes });
+    for (const { record, boxBeforeBytes } of seen) this.#tell(record, boxBeforeBytes, boxAfterBytes);
   }
 
   /** A part of it only. Resolves when it is done and measured. */
@@ -124,8 +122,8 @@ export class Unloads {
     });
   }
 
-  #tell(record: UnloadRecord): void {
-    const { model, beforeBytes, afterBytes, freedBytes, boxBeforeBytes, boxAfterBytes, seconds, error } = record;
+  #tell(record: UnloadRecord, boxBeforeBytes: number | null, boxAfterBytes: number | null): void {
+    const { model, beforeBytes, afterBytes, freedBytes, seconds, error } = record;
     this.deps.decided(model, 'unload', {
       action: 'freed',
       reason: error === null ? 'what its unloading brought' : `its unloading failed: ${error}`,
@@ -138,7 +136,6 @@ export class Unloads {
         took_ms: Math.round(seconds * 1000),
       },
     });
-    this.deps.measured(record);
   }
 }
 

@@ -3,6 +3,7 @@ import type { AppConfig } from '../config/schema.js';
 import { SupError } from '../errors.js';
 import type { PolicyDecision } from '../policy/decision.js';
 import { drawLimits } from '../policy/recycle.js';
+import type { Backend, Instance } from '../worker/backend.js';
 import type { FromWorker } from '../worker/protocol.js';
 import type { WorkerState } from '../worker/state.js';
 import { Worker } from '../worker/worker.js';
@@ -45,6 +46,8 @@ export class Pool {
   readonly #settling = new Settling(this);
   #phase: Phase = 'stopped';
   #stops = 0;
+  /** What is being unloaded while it is counted is not kept. */
+  #releases = 0;
   #desired = 0;
   /** Slots whose worker is gone and whose replacement comes from the act that emptied them. */
   #vacant = 0;
@@ -228,6 +231,18 @@ export class Pool {
   async #stopAll(): Promise<void> {
     // New ones may still join: an act that was under way hands its replacement over before it sees that we stop.
     while (this.#workers.size > 0) await Promise.all([...this.#workers].map((worker) => this.#retire(worker)));
+    await this.release();
+  }
+
+  /** Process that was kept when its model was unloaded, for the next load; null: there is none. */
+  get keptPid(): number | null {
+    return this.blueprint.backend.keptPid ?? null;
+  }
+
+  /** Ends that process: what is started next is started afresh. */
+  async release(): Promise<void> {
+    this.#releases++;
+    await this.blueprint.backend.release?.();
   }
 
   /** Ends drains early: SIGKILL for all that is left. */
@@ -246,6 +261,7 @@ export class Pool {
 
   /** What is started from now on is made so. */
   adopt({ config, blueprint }: Change): void {
+    void this.release();
     this.config = config;
     this.blueprint = blueprint;
   }
@@ -276,6 +292,7 @@ export class Pool {
   /** New policies and limits for the workers that live. */
   configure(config: AppConfig): void {
     this.config = config;
+    void this.release();
     for (const worker of this.#workers) worker.limits = this.#drawLimits();
   }
 
@@ -451,7 +468,7 @@ export class Pool {
         config: () => this.config,
         exitGraceMs: () => work.exitGraceMs,
         drain: (w) => work.drain(w, !this.workers.some((other) => other !== w && other.state === 'ready')),
-        end: (w, instance) => work.end(w, instance),
+        end: (w, instance) => this.#end(w, instance, backend),
         stateChanged: (w, from) => this.#stateChanged(w, from),
         message: (w, message) => this.#message(w, message),
         lost: (w, fault) => work.lost(w, fault),
@@ -463,6 +480,19 @@ export class Pool {
     if (trial) this.#trials.add(worker);
     worker.start();
     return worker;
+  }
+
+  /** A pool that runs and is to have no worker will have one again: its process may wait for that. */
+  #end(worker: Worker, instance: Instance, backend: Backend): void {
+    const releases = this.#releases;
+    const unloaded = () =>
+      this.#phase === 'running' &&
+      this.#desired === 0 &&
+      this.#releases === releases &&
+      worker.generation === this.#generation &&
+      this.blueprint.backend === backend;
+    if (instance.park && unloaded()) instance.park(unloaded);
+    else this.work.end(worker, instance);
   }
 
   #drawLimits() {

@@ -24,6 +24,8 @@ export interface Instance {
   send(message: ToWorker): void;
   /** Asks it to end: the signal to its process group; a thread is asked to unload. */
   terminate(signal: NodeJS.Signals): void;
+  /** As `terminate`, but its process stays for the next launch if its memory comes back, and if that is `wanted` then. Its exit is told all the same. */
+  park?(wanted: () => boolean): void;
   /** Ends it now: SIGKILL to the group; a thread is terminated, and with it its host when it does not obey. */
   kill(): void;
 }
@@ -39,6 +41,10 @@ export interface Backend {
   launch(launch: Launch, events: InstanceEvents): Instance;
   /** Nothing more is launched into this domain (a thread host gives its memory back only by ending). */
   leave(domain: string): void;
+  /** A process that stays though nothing runs in it: the next launch may. Null: there is none. */
+  readonly keptPid?: number | null;
+  /** Ends that. Resolves when it is gone. */
+  release?(): Promise<void>;
 }
 
 export function describeExit(exit: Exit): string {

@@ -48,8 +48,11 @@ export type ToWorker =
   | MoreMessage
   /** http: stop accepting, finish what is in flight, answer `drained`. `last`: no other worker takes the queue over. */
   | { type: 'drain'; last: boolean }
-  /** Model: call the module's `unload`, close resources, then exit by itself. */
-  | { type: 'unload' }
+  /**
+   * Model: call the module's `unload`, close resources, then exit by itself. `stay`: say `unloaded` and wait for the next `load`, or for an
+   * `unload` without a model; a host that does not know how exits.
+   */
+  | { type: 'unload'; stay?: true }
   /** Limits at which a `stats` message is due at once instead of with the next heartbeat (http workers). */
   | { type: 'limits'; maxRequests: number | null; maxUsers: number | null }
   | CleanupMessage

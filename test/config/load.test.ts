@@ -128,7 +128,7 @@ describe('defaults', () => {
         defaultVersion: 'v1',
         versionPolicy: { kind: 'all' },
         routing: { strategy: 'least_connections', key: 'user' },
-        unload: { requires: [] },
+        unload: { requires: [], keepProcess: false },
         isolation: 'process',
         concurrency: 1,
         timeoutMs: 30_000,
@@ -218,7 +218,7 @@ apps:
     default: v2
     version_policy: { latest: 1 }
     routing: { strategy: consistent_hash, key: header:X-Session }
-    unload: { strategy: conservative, preference: evict, requires: [tokens@v1] }
+    unload: { strategy: conservative, preference: evict, requires: [tokens@v1], keep_process: true }
     options: { device: cpu, labels: [] }
     isolation: thread
     workers: { min: 0, max: max }
@@ -407,7 +407,7 @@ apps:
     },
     log: { level: 'error', format: 'plain', rotate: { sizeBytes: MIB, keep: 9, maxAgeMs: 30 * 24 * 60 * MINUTE } },
     dependsOn: [{ app: 'web', condition: 'ready' }],
-    unload: { requires: ['tokens@v1'] },
+    unload: { requires: ['tokens@v1'], keepProcess: true },
   });
   expect(web).toMatchObject({
     kind: 'http',

@@ -13,6 +13,7 @@ import {
   fakeSupervisor,
   packageStatus,
   report,
+  row,
   unloadingStatus,
 } from '../http/fake-supervisor.js';
 
@@ -94,6 +95,16 @@ describe('looking', () => {
     for (const path of ['', 'nosuch', 'packages/torch', 'packages/torch/nosuch'])
       expect((await send(at, 'GET', path)).status).toBe(404);
   });
+});
+
+it('GET /api/apps tells of the same', async () => {
+  const torch = { ...row('torch'), kind: 'model' as const, version: 'v1' };
+  const packages = [packageStatus('torch', { rank: 1, whyNot: 'its time is not over', goesInSeconds: 5 })];
+  const at = await listen(packages, { list: () => [row('web'), torch] });
+  const { json } = await call({ at, path: '/api/apps' });
+  const next = { unload_rank: 1, unload_why_not: 'its time is not over', unload_in_seconds: 5 };
+  expect(json.apps).toEqual([row('web'), { ...torch, idle_seconds: null, preference: null, ...next }]);
+  expect((await call({ at, path: '/api/apps/web' })).json.versions[0].unloading).toBeNull();
 });
 
 describe('who may', () => {

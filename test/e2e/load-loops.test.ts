@@ -41,8 +41,9 @@ describe(`${LOOPS} loops of load, unload and predict for ${FOR_MS / 1000} s`, ()
   ])(
     'end with every request answered and nothing on the books, %s',
     async (_what, mixed) => {
+      const requires = (name: string) => (name === 'c' ? 'a' : name === 'g' ? 'c, b' : '');
       const app = (name: string, i: number) =>
-        `  ${name}: { module: $FIXTURES/models/turns.mjs, isolation: ${i % 2 === 0 ? 'thread' : 'process'}, workers: { min: 0, max: 2 }, restart: { backoff: 20ms, max_restarts: 1000 } }`;
+        `  ${name}: { unload: { requires: [${requires(name)}] }, module: $FIXTURES/models/turns.mjs, isolation: ${i % 2 === 0 ? 'thread' : 'process'}, workers: { min: 0, max: 2 }, restart: { backoff: 20ms, max_restarts: 1000 } }`;
       const yaml = (
         more = '',
       ) => `models: { concurrent_loads: 2, max_loaded: 5, cold_start_timeout: 20s, failure_cooldown: 200ms }

@@ -108,6 +108,26 @@ it('writes nothing without a folder: lines are in memory, and with those who lis
   await log.close();
 });
 
+it('knows whose a stream is since it was attached again', async () => {
+  const log = create();
+  const stream = new PassThrough();
+  for (let life = 1; life <= 20; life++) {
+    log.attach(`model/${life}`, 'stdout', stream);
+    stream.write(`one of ${life}\nhalf of ${life}`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  stream.end();
+  await once(stream, 'close');
+  await log.close();
+  const expected = Array.from({ length: 20 }, (_, i) => i + 1).flatMap((life) => [
+    [`model/${life}`, `one of ${life}`],
+    [`model/${life}`, `half of ${life}`],
+  ]);
+  expect(rows().map(({ worker, line }) => [worker, line])).toEqual(expected);
+  // Node warns of the eleventh.
+  expect(stream.listenerCount('error')).toBeLessThan(10);
+});
+
 describe('AppLog', () => {
   it('writes what a child prints, the unterminated last line and broken bytes included', async () => {
     const log = create();

@@ -21,6 +21,8 @@ export class FakeInstance implements Instance {
   readonly received: ToWorker[] = [];
   vitals: Vitals | null = null;
   alive = true;
+  /** Of its parking. */
+  parkWanted: (() => boolean) | null = null;
 
   constructor(
     readonly worker: string,
@@ -72,6 +74,11 @@ export class FakeInstance implements Instance {
     this.asked.push(signal);
   }
 
+  park(wanted: () => boolean): void {
+    this.asked.push('park');
+    this.parkWanted = wanted;
+  }
+
   kill(): void {
     this.asked.push('SIGKILL');
     // A real kill is seen a turn later, too.
@@ -107,6 +114,8 @@ export class PoolRig {
   roomBytes = Number.POSITIVE_INFINITY;
   demand: Demand | null = null;
   readonly inFlight = new Map<string, number>();
+  /** Names of the blueprints whose kept process was to be ended. */
+  readonly released: string[] = [];
   readonly pool: Pool;
 
   constructor(
@@ -136,6 +145,9 @@ export class PoolRig {
         const instance = new FakeInstance(worker, name, FIRST_PID + this.instances.length, events);
         this.instances.push(instance);
         return instance;
+      },
+      release: async () => {
+        this.released.push(name);
       },
     };
     return {

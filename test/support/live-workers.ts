@@ -31,6 +31,8 @@ export interface LiveOptions {
   concurrency?: number;
   /** Of the model. */
   options?: Record<string, unknown>;
+  /** Whether its processes may stay when their model is unloaded. */
+  keep?: boolean;
 }
 
 const groups = new Set<number>();
@@ -47,10 +49,10 @@ export class LiveWorkers {
   ) {}
 
   static model(isolation: 'process' | 'thread', fixture: string, more: LiveOptions = {}): LiveWorkers {
-    const { heapBytes = null, nodeArgs = [], concurrency = 1, options = { package: PACKAGE } } = more;
+    const { heapBytes = null, nodeArgs = [], concurrency = 1, options = { package: PACKAGE }, keep = false } = more;
     const version = {
       version: 'v1',
-      module: path.join(FIXTURES, 'models', fixture),
+      module: path.resolve(FIXTURES, 'models', fixture),
       options,
       weight: null,
       unload: { strategy: null, preference: null },
@@ -79,11 +81,19 @@ export class LiveWorkers {
         maxEjected: 0.5,
       },
       idempotent: true,
-      unload: { requires: [] },
+      unload: { requires: [], keepProcess: keep },
     };
     const output: string[] = [];
     const launch = isolation === 'thread' ? threadBackend : processBackend;
-    const backend = launch({ config, version, workersDir: workersDir(), environment: environment(output), env });
+    const backend = launch({
+      config,
+      version,
+      workersDir: workersDir(),
+      environment: environment(output),
+      env,
+      keepsProcess: () => keep,
+      mayKeep: () => keep,
+    });
     return new LiveWorkers(backend, output, null);
   }
 
@@ -109,14 +119,21 @@ export class LiveWorkers {
     return new LiveWorkers(backend, output, port);
   }
 
-  /** Without waiting until it is ready. */
-  launch(): LiveWorker {
-    const slot = this.#launched++;
-    return new LiveWorker(this.backend, `app@v1/${slot + 1}`, slot, this.output, this.port);
+  get keptPid(): number | null {
+    return this.backend.keptPid ?? null;
   }
 
-  async ready(): Promise<LiveWorker> {
-    const worker = this.launch();
+  async release(): Promise<void> {
+    await this.backend.release?.();
+  }
+
+  /** Without waiting until it is ready. */
+  launch(slot = this.#launched): LiveWorker {
+    return new LiveWorker(this.backend, `app@v1/${++this.#launched}`, slot, this.output, this.port);
+  }
+
+  async ready(slot?: number): Promise<LiveWorker> {
+    const worker = this.launch(slot);
     await worker.seen((message) => message.type === 'loaded' || message.type === 'listening');
     return worker;
   }
@@ -164,6 +181,12 @@ export class LiveWorker {
 
   send(message: ToWorker): void {
     this.#instance.send(message);
+  }
+
+  /** As the pool unloads a model; resolves when it is told that the worker has ended. */
+  async park(wanted = true): Promise<Exit> {
+    this.#instance.park?.(() => wanted);
+    return this.exited;
   }
 
   /** The first message that is wanted, past ones included from number `from` on. */

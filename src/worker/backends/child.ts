@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import type { Exit, Instance } from '../backend.js';
 import { signalGroup } from '../kill.js';
 
-/** Where the lines of a worker's output go. */
+/** Where the lines of a worker's output go. A stream that is attached again is the other worker's from then on. */
 export interface OutputSink {
   attach(worker: string, stream: 'stdout' | 'stderr', readable: Readable): void;
 }
@@ -87,6 +87,12 @@ export function spawnChild(
     finish({ code, signal, message: null });
   });
   return child;
+}
+
+/** What a child that goes on prints is another worker's from now on. */
+export function reattach(worker: string, { stdout, stderr }: ChildProcess, { output }: ChildEnvironment): void {
+  if (stdout) output.attach(worker, 'stdout', stdout);
+  if (stderr) output.attach(worker, 'stderr', stderr);
 }
 
 /** A worker that is one child process. */
