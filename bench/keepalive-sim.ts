@@ -7,16 +7,16 @@ import { Crew } from './sim/crew.js';
 import type { KeepaliveJob } from './sim/keepalive/job.js';
 import { type Outcome, outcomes } from './sim/keepalive/outcome.js';
 import type { ModelOutcome, Policy } from './sim/keepalive/race.js';
-import { type KeepaliveSettings, keepaliveSettings, OPTIONS, USAGE } from './sim/keepalive/settings.js';
+import { type KeepaliveSettings, keepaliveSettings, OPTIONS, usageOf } from './sim/keepalive/settings.js';
 import { FIRST_PRICES, type Priced, tuned } from './sim/keepalive/tune.js';
-import { DAY_MS } from './sim/models/calls.js';
-import { type Recording, readMinutes } from './sim/models/minutes-csv.js';
-import { synthesizeModels } from './sim/models/synthesis.js';
+import type { Recording } from './sim/models/minutes-csv.js';
+import { recordingOf, warmUpMs } from './sim/models/recording.js';
 import type { BenchRun, Findings, Table } from './support/bench.js';
 import { atMost, type Goal } from './support/goals.js';
 import { ratio, rounded } from './support/numbers.js';
 
-export { OPTIONS as options, USAGE as usage };
+export { OPTIONS as options };
+export const usage = usageOf('keepalive-sim');
 export const virtual = true;
 
 const FIXED_MINUTES = [5, 10, 15, 30, 60];
@@ -63,16 +63,6 @@ interface Field {
   crew: Crew<KeepaliveJob, ModelOutcome>;
   recording: Recording;
   warmUpMs: number;
-}
-
-async function recordingOf({ traces, days, models, seed }: KeepaliveSettings): Promise<Recording> {
-  if (traces.length > 0) return await readMinutes(traces, models, seed);
-  return { models: synthesizeModels(models ?? 0, seed), days };
-}
-
-/** All learn on the first day, and it isn't counted; of a recording of a day or two, on its first quarter. */
-function warmUpMs(days: number): number {
-  return days > 2 ? DAY_MS : (days * DAY_MS) / 4;
 }
 
 async function compare(field: Field, run: BenchRun): Promise<Results> {

@@ -20,6 +20,7 @@ const BENCHES: Record<string, () => Promise<BenchModule>> = {
   processes: () => import('./processes.js'),
   reload: () => import('./reload.js'),
   'scale-sim': () => import('./scale-sim.js'),
+  'unload-sim': () => import('./unload-sim.js'),
 };
 
 const COMMON = { json: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false } } as const;

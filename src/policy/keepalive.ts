@@ -7,4 +7,4 @@ export {
 } from './keepalive/decide.js';
 export { IdleHistory, type IdleHistoryOptions } from './keepalive/idle-history.js';
 export { priceOf, type Strategy } from './keepalive/price.js';
-export { type KeepaliveFacts, type KeepaliveWindow, keepaliveWindow } from './keepalive/window.js';
+export { type KeepaliveFacts, type KeepaliveWindow, keepaliveWindow, leadMsOf } from './keepalive/window.js';

@@ -2,7 +2,7 @@ import type { ParseArgsConfig } from 'node:util';
 import type { OptionValue } from '../../support/bench.js';
 import { UsageError } from '../../support/usage.js';
 
-/** What the simulator of keep-alive can be told, as `node:util`'s parseArgs wants it. */
+/** What the simulators of idle models can be told, as `node:util`'s parseArgs wants it. */
 export const OPTIONS = {
   trace: { type: 'string', multiple: true },
   days: { type: 'string' },
@@ -10,7 +10,8 @@ export const OPTIONS = {
   seed: { type: 'string' },
 } as const satisfies ParseArgsConfig['options'];
 
-export const USAGE = `options of keepalive-sim:
+/** Of one of the two benches that replay calls of models. */
+export const usageOf = (bench: string) => `options of ${bench}:
   --trace FILE  a recording: CSV with id columns and then the calls of each minute, as in the Azure Functions data set;
                 given several times, each goes on where the one before ended
   --days N      of the synthetic trace (7)

@@ -39,6 +39,11 @@ export function keepaliveWindow(history: IdleHistory, facts: KeepaliveFacts): Ke
   if (isNew) return { keepMs: fallbackMs, prewarmMs: null, basis: 'strategy' };
   const { stretches, unseen, basis } = history.forecast(wallMs);
   const coldMs = loadSeconds * 1000 * coldStartWeight(history.callsPerDay(wallMs) ?? 0);
-  const leadMs = Math.min(horizonMs, loadSeconds * 1000 * LEAD_SHARE + LEAD_MS);
+  const leadMs = Math.min(horizonMs, leadMsOf(loadSeconds));
   return { ...bestWindow(stretches, unseen, coldMs, leadMs, price * mib), basis };
+}
+
+/** How long before a request a load has to begin. */
+export function leadMsOf(loadSeconds: number): number {
+  return loadSeconds * 1000 * LEAD_SHARE + LEAD_MS;
 }
