@@ -37,6 +37,8 @@ export interface ChildOptions {
 
 /** How long the output of a dead child may stay open (grandchildren that left its group hold it) before we let go of it. */
 const OUTPUT_LINGER_MS = 1000;
+/** The same of its message channel. */
+const MESSAGES_LINGER_MS = 200;
 
 /**
  * Spawns a process as the leader of its own group and session. `onExit` is called exactly once, also when the spawn itself fails;
@@ -86,9 +88,22 @@ export function spawnChild(
       child.stderr?.destroy();
     }, OUTPUT_LINGER_MS);
     child.once('close', () => clearTimeout(linger));
-    finish({ code, signal, message: null });
+    afterMessages(child, () => finish({ code, signal, message: null }));
   });
   return child;
+}
+
+/** The end of a process may be seen before the last that it said: that is read first. */
+function afterMessages(child: ChildProcess, done: () => void): void {
+  if (!child.connected) {
+    done();
+    return;
+  }
+  const timer = setTimeout(done, MESSAGES_LINGER_MS);
+  child.once('disconnect', () => {
+    clearTimeout(timer);
+    done();
+  });
 }
 
 /** What a child that goes on prints is another worker's from now on. @param former where it went so far */
