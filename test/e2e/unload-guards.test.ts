@@ -140,7 +140,9 @@ apps:
     const refused = await models.tryTo('unload', 'tokenizer');
     expect([refused.status, codeOf(refused)]).toEqual([409, 'SUP_CONFLICT']);
     expect(refused.text).toContain('tokenizer@v1 is needed by ranker, encoder: unload ranker, encoder first');
-    expect((await models.status('tokenizer')).state).toBe('ready');
+    const scaled = await models.tryTo('scale', 'tokenizer', { size: '0' });
+    expect([scaled.status, codeOf(scaled)]).toEqual([409, 'SUP_CONFLICT']);
+    expect(await models.status('tokenizer')).toMatchObject({ state: 'ready', instances: { target: 1 } });
     await box.ok('unload', 'all');
     expect(await unloadsOf(box)).toEqual(['ranker@v1', 'encoder@v1', 'tokenizer@v1']);
     expect((await models.ask('ranker', 'x')).status).toBe(200);
