@@ -1,14 +1,43 @@
+import type { Clock } from '../clock.js';
+import type { UnloadOrder } from '../config/schema.js';
+import { Inflation } from '../policy/unload/gdsf.js';
+import { type KeepFacts, keepValue } from '../policy/unload/keep-value.js';
 import type { Model } from './model.js';
 
-/** Uses beyond this are not foreseen when it is weighed who goes. */
-const NEXT_USE_MS = 15 * 60_000;
 /** What a load is taken to cost of which none was seen yet. */
 const UNKNOWN_LOAD_SECONDS = 1;
 const MIB = 1024 ** 2;
 
-/** What is lost by unloading it: chance of use soon × load seconds ÷ MiB. */
-export function keepValue(model: Model, now: number, wall: number): number {
-  const idleMs = model.unusedMs(now);
-  const chance = idleMs === null ? 0 : model.history.nextUseWithin(NEXT_USE_MS, idleMs, wall);
-  return (chance * (model.loadSeconds ?? UNKNOWN_LOAD_SECONDS)) / Math.max(1, (model.size.bytes ?? 0) / MIB);
+/** What is lost by unloading each model, by `unloading.order`. */
+export class KeepValues {
+  readonly #inflation = new Inflation();
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly order: () => UnloadOrder,
+  ) {}
+
+  of(model: Model): number {
+    return keepValue(this.order(), this.#facts(model));
+  }
+
+  /** It goes to make room for another one. */
+  evicted(model: Model): void {
+    this.#inflation.raise(keepValue('gdsf', this.#facts(model)), this.clock.now());
+  }
+
+  #facts(model: Model): KeepFacts {
+    const now = this.clock.now();
+    const unusedMs = model.unusedMs(now);
+    return {
+      history: model.history,
+      unusedMs,
+      idleMs: model.idleMs(now) ?? 0,
+      wallMs: this.clock.wall(),
+      loadSeconds: model.loadSeconds ?? UNKNOWN_LOAD_SECONDS,
+      mib: (model.size.bytes ?? 0) / MIB,
+      uses: model.uses,
+      inflation: this.#inflation.at(now - (unusedMs ?? 0)),
+    };
+  }
 }

@@ -50,6 +50,8 @@ export class Model {
   /** Loaded on the chance of being used, and not used since. */
   standby = false;
   readonly counts = { loads: 0, unloads: 0, failures: 0, coldStarts: 0, hits: 0, loadSeconds: 0 };
+  /** Requests since it was loaded, those included that waited for that. */
+  uses = 0;
   lastLoadSeconds: number | null = null;
   /** When its present load was over; monotonic ms. */
   loadedAt: number | null = null;
@@ -119,6 +121,7 @@ export class Model {
   began(now: number, wall: number): void {
     if (this.dispatcher.isUp) this.counts.hits++;
     this.standby = false;
+    this.uses++;
     const idleMs = this.#idleAt === null ? null : now - this.#idleAt;
     this.history.used(this.#inSystem++ === 0 ? idleMs : 0, wall);
   }
@@ -145,6 +148,7 @@ export class Model {
     this.lastLoadSeconds = seconds;
     this.loadSeconds = this.loadSeconds === null ? seconds : mix(this.loadSeconds, seconds);
     this.loadedAt = now;
+    this.uses = this.#inSystem;
     this.#sized = false;
     this.failure = null;
   }

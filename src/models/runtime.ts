@@ -11,7 +11,7 @@ import type { PressureLevel } from '../policy/pressure.js';
 import type { Pool } from '../pool/pool.js';
 import type { Worker } from '../worker/worker.js';
 import { Catalogue } from './catalogue.js';
-import { keepValue } from './keep-value.js';
+import { KeepValues } from './keep-value.js';
 import { LoadFailures } from './load-failures.js';
 import { Loads } from './loads.js';
 import { MemoryLedger } from './memory-ledger.js';
@@ -62,7 +62,8 @@ export class ModelRuntime {
     const { clock, decided, apps, learned } = deps;
     this.#catalogue = new Catalogue({ apps, learned, windowMs: () => this.#settings.models.predictive.windowMs });
     const changed = (model: Model) => deps.changed(model.app);
-    const keep = (model: Model) => keepValue(model, clock.now(), clock.wall());
+    const values = new KeepValues(clock, () => this.#settings.unloading.order);
+    const keep = (model: Model) => values.of(model);
     this.#loads = new Loads({
       clock,
       ledger: this.#ledger,
@@ -71,7 +72,10 @@ export class ModelRuntime {
       room: deps.room,
       keepValue: keep,
       decided,
-      unload: (model, reason, numbers) => this.#unloading.forAnother(model, reason, numbers),
+      unload: (model, reason, numbers) => {
+        values.evicted(model);
+        this.#unloading.forAnother(model, reason, numbers);
+      },
       changed,
       refused: (model, error) => this.#failQueued(model, error),
     });

@@ -110,6 +110,7 @@ export class Box {
       this.#now = requests.at;
       this.#request(this.slots[requests.model]!, requests.ms, contender);
     }
+    this.#retry(contender, Number.MAX_VALUE);
   }
 
   get freeMb(): number {

@@ -1,7 +1,7 @@
 import { IdleHistory, priceOf } from '../../../src/policy/keepalive.js';
+import { type LoadedModel, leastThatMakeUp } from '../../../src/policy/load/victims.js';
 import { decideExchanges, type Newcomer } from '../../../src/policy/unload/exchange.js';
 import { isTimeToLoad, type KeepFacts, keepValue, loadValue } from '../../../src/policy/unload/keep-value.js';
-import { type LoadedModel, leastThatMakeUp } from '../../../src/policy/load/victims.js';
 import type { Box, Contender, Slot } from './box.js';
 
 /** A Monday: traces begin on one. */

@@ -2,11 +2,11 @@ import type { Contender, Slot } from './box.js';
 
 /** Who makes room, the least valuable first. @param needless of these, whether those stay without whom there is room enough, too */
 export function leastFirst(
-  valueOf: (slot: Slot, now: number) => number,
+  value: (slot: Slot, now: number) => number,
   needless: 'needless ones go' | 'needless ones stay' = 'needless ones go',
 ): Contender['victims'] {
   return (lackMb, idle, now) => {
-    const order = idle.map((slot) => ({ slot, value: valueOf(slot, now) })).sort((a, b) => a.value - b.value);
+    const order = idle.map((slot) => ({ slot, worth: value(slot, now) })).sort((a, b) => a.worth - b.worth);
     const chosen: Slot[] = [];
     let sum = 0;
     for (const { slot } of order) {
