@@ -594,6 +594,8 @@ describe('what a model requires', () => {
   it('is not loaded for one that there will be no room for', async () => {
     const rig = chain(10, 2000);
     await expect(rig.ask(1)).rejects.toMatchObject({ code: 'SUP_NO_ROOM' });
+    rig.of(1).fake.requests = 0;
+    await rig.loads.want(rig.of(1).model, 'forecast', 1);
     expect(rig.order).toEqual([]);
   });
 
