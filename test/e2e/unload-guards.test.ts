@@ -168,6 +168,29 @@ apps:
     expect(loadsOf(box).slice(2)).toEqual(['encoder@v1/1', 'ranker@v1/1']);
   });
 
+  it('may start late or be stopped: whoever needs it and is always loaded comes up after it', async () => {
+    const box = await Box.open(`apps:
+  ranker: ${journal(0, 'tokenizer', 'workers: 1')}
+  tokenizer: ${journal(0, '', 'workers: 1, depends_on: { slow: ready }')}
+  slow: ${journal(800, '', 'workers: 1')}
+`);
+    const models = new Models(box);
+    await box.ok('start', 'supervisor.yaml');
+    expect(loadsOf(box)).toEqual(['slow@v1/1', 'tokenizer@v1/1', 'ranker@v1/1']);
+    await models.act('stop', 'tokenizer');
+    // What is loaded goes on; what is to load again cannot.
+    expect((await models.ask('ranker', 'x')).status).toBe(200);
+    expect((await models.tryTo('restart', 'ranker')).text).toContain('start it with: supervisor start tokenizer');
+    const refused = await models.ask('ranker', 'x');
+    expect([refused.status, codeOf(refused)]).toEqual([503, 'SUP_LOAD_FAILED']);
+    expect(await models.status('ranker')).toMatchObject({
+      state: 'loading',
+      reason: 'it waits for its requirement tokenizer',
+    });
+    await models.act('start', 'tokenizer');
+    await until(async () => (await models.status('ranker')).state === 'ready', 'the ranker to come up by itself');
+  });
+
   it('is the reason where it does not load, and is not tried again at once', async () => {
     const box = await Box.open(`models: { failure_cooldown: 60s }
 apps:
