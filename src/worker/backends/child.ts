@@ -3,9 +3,11 @@ import type { Readable } from 'node:stream';
 import type { Exit, Instance } from '../backend.js';
 import { signalGroup } from '../kill.js';
 
-/** Where the lines of a worker's output go. A stream that is attached again is the other worker's from then on. */
+/** Where the lines of a worker's output go. */
 export interface OutputSink {
   attach(worker: string, stream: 'stdout' | 'stderr', readable: Readable): void;
+  /** What it prints from now on is another's. */
+  detach(readable: Readable): void;
 }
 
 /** Told of every process group that lives, so that none outlives the master. */
@@ -89,10 +91,14 @@ export function spawnChild(
   return child;
 }
 
-/** What a child that goes on prints is another worker's from now on. */
-export function reattach(worker: string, { stdout, stderr }: ChildProcess, { output }: ChildEnvironment): void {
-  if (stdout) output.attach(worker, 'stdout', stdout);
-  if (stderr) output.attach(worker, 'stderr', stderr);
+/** What a child that goes on prints is another worker's from now on. @param former where it went so far */
+export function reattach(worker: string, child: ChildProcess, now: ChildEnvironment, former: ChildEnvironment): void {
+  for (const stream of ['stdout', 'stderr'] as const) {
+    const readable = child[stream];
+    if (!readable) continue;
+    former.output.detach(readable);
+    now.output.attach(worker, stream, readable);
+  }
 }
 
 /** A worker that is one child process. */
