@@ -1,7 +1,7 @@
 /** What was written for a configuration, layer over layer, and where each value of it comes from. */
 import { type Draft, isMap } from './draft.js';
 import type { Origin } from './load.js';
-import type { Parsed } from './source.js';
+import type { Parsed, Place } from './source.js';
 import { valueAt } from './validate.js';
 
 type Path = readonly string[];
@@ -61,4 +61,14 @@ export class Written {
     const { line, column } = this.position(at.value);
     return `${this.origin.file}:${line}:${column}`;
   }
+
+  /** Whether something was set at run time in one of these keys of the file. */
+  isChanged(keys: readonly string[]): boolean {
+    return keys.some((key) => hasChange(this.draft.place.children.get(key)));
+  }
+}
+
+function hasChange(place: Place | undefined): boolean {
+  if (place === undefined) return false;
+  return place.setter?.kind === 'change' || [...place.children.values()].some(hasChange);
 }

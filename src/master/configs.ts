@@ -30,6 +30,7 @@ export class Configs {
 
   /** Whose word counts on the box (limits, pressure, models and more); null: nobody's. Warnings name the others. */
   ruling(): { ruling: Config | null; warnings: string[] } {
-    return rulingConfig(this.list(), STANDARD_BOX);
+    const keys = Object.keys(STANDARD_BOX);
+    return rulingConfig(this.list(), STANDARD_BOX, ({ file }) => this.get(file)?.written.isChanged(keys) ?? false);
   }
 }

@@ -8,12 +8,14 @@ export type BoxKeys = Pick<Config, 'limits' | 'sensing' | 'pressure' | 'cpu' | '
  * There is one box, and several files may speak of it: the first one in force that says anything rules. Others that say something
  * else are warned about; a file without such keys (a program started without a file has none) changes nothing.
  * @param inForce in the order in which they were applied first
+ * @param isChanged whether a file has a word of the box by a change at run time, be it that all is standard
  */
 export function rulingConfig(
   inForce: readonly Config[],
   standard: BoxKeys,
+  isChanged: (config: Config) => boolean = () => false,
 ): { ruling: Config | null; warnings: string[] } {
-  const speaking = inForce.filter((config) => !isDeepStrictEqual(boxKeys(config), standard));
+  const speaking = inForce.filter((config) => isChanged(config) || !isDeepStrictEqual(boxKeys(config), standard));
   const [ruling = inForce[0] ?? null, ...others] = speaking;
   const warnings = others
     .filter((other) => ruling && !isDeepStrictEqual(boxKeys(other), boxKeys(ruling)))

@@ -6,12 +6,13 @@ import type { Model } from './model.js';
 export class ModelMemory {
   /** Null where it may not be read. */
   readonly before: number | null;
-  readonly #workers: readonly Worker[];
+  /** A thread has no exit code; once it has ended it is not to be told from a process. */
+  readonly #workers: readonly { worker: Worker; isThread: boolean }[];
   readonly #processes: readonly ProcessMemory[];
 
   constructor({ pool }: Model) {
-    this.#workers = [...pool.workers];
-    const byPid = new Map(this.#workers.flatMap((worker) => (worker.pid === null ? [] : [[worker.pid, worker]])));
+    this.#workers = pool.workers.map((worker) => ({ worker, isThread: worker.thread !== null }));
+    const byPid = new Map(pool.workers.flatMap((worker) => (worker.pid === null ? [] : [[worker.pid, worker]])));
     this.#processes = [...byPid.keys()].map((pid) => new ProcessMemory(pid));
     this.before = sumOf(
       [...byPid.values()].map(({ readings: { tree } }, index) => {
@@ -22,16 +23,24 @@ export class ModelMemory {
     );
   }
 
+  /** Every process has ended. A host of threads does so a moment after the last of them. */
+  get isGone(): boolean {
+    return this.#processes.every((process) => process.hasEnded);
+  }
+
   now(): number | null {
     return sumOf(this.#processes.map((process) => process.read()));
   }
 
   /** Why ending them counts as failed; null: they ended as they should. */
   failure(): string | null {
-    for (const { id, exitCode, thread, unloaded } of this.#workers) {
+    for (const {
+      worker: { id, exitCode, unloaded },
+      isThread,
+    } of this.#workers) {
       const [error] = unloaded?.errors ?? [];
       if (error !== undefined) return `${id}: ${error}`;
-      if (thread === null && exitCode === null) return `${id} had to be killed`;
+      if (!isThread && exitCode === null) return `${id} had to be killed`;
     }
     return null;
   }

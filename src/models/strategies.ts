@@ -1,4 +1,4 @@
-import { shown } from '../monitor/hooks.js';
+import { isThenable, shown } from '../monitor/hooks.js';
 import type { Strategy } from '../policy/keepalive.js';
 import {
   isBuiltIn,
@@ -52,7 +52,13 @@ export class Strategies {
       return null;
     }
     try {
-      return strategyAnswer(strategy(Object.freeze(facts())));
+      const given = strategy(Object.freeze(facts()));
+      if (isThenable(given)) {
+        // Nobody waits for it; what it rejects with must not end the master.
+        Promise.resolve(given).catch(() => {});
+        throw new Error('it answered a promise: it must be a plain function, not an async one');
+      }
+      return strategyAnswer(given);
     } catch (error) {
       const what = shown(error);
       this.#once(`${name} ${what}`, `strategy '${name}': ${what}; ${FALLBACK} is followed instead`);

@@ -33,6 +33,9 @@ export interface UnloadRequest {
 /** Less than this share of what it took came back: something holds on to it. */
 const CAME_BACK = 0.5;
 const MIB = 1024 ** 2;
+/** A host whose last thread has ended leaves within milliseconds; what takes longer is still there. */
+const HOST_LEAVES_MS = 2000;
+const LOOK_MS = 20;
 
 /** Takes models out of memory, and measures what that brings. What is in flight is finished, what is queued loads them again. */
 export class Unloads {
@@ -71,7 +74,8 @@ export class Unloads {
     model.unloaded = { at: startedAt, cause };
     pool.setSize(0);
     this.#underWay++;
-    const unloading = pool.gone().finally(() => {
+    const ended = pool.gone().then(() => this.#left(model, memory));
+    const unloading = ended.finally(() => {
       if (model.unloading === unloading) model.unloading = null;
       const endedAt = clock.now();
       ledger.left(model, endedAt);
@@ -95,6 +99,14 @@ export class Unloads {
     });
     model.unloading = unloading;
     changed(model);
+  }
+
+  /** Its workers have ended: resolves when their processes have, too, unless one is kept or used again. */
+  async #left(model: Model, memory: ModelMemory): Promise<void> {
+    const { clock } = this.deps;
+    const deadline = clock.now() + HOST_LEAVES_MS;
+    while (!memory.isGone && model.pool.keptPid === null && !model.loaded && clock.now() < deadline)
+      await new Promise<void>((resolve) => clock.setTimeout(resolve, LOOK_MS));
   }
 
   /** Memory was measured at `at`, monotonic ms: what has ended before that is in it. */

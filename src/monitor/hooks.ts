@@ -141,7 +141,7 @@ export class Hooks {
   }
 }
 
-function isThenable(value: unknown): boolean {
+export function isThenable(value: unknown): boolean {
   return (typeof value === 'object' || typeof value === 'function') && value !== null && 'then' in value;
 }
 

@@ -11,10 +11,14 @@ export class ProcessMemory {
     this.#startTicks = readStat(pid, root)?.startTicks ?? null;
   }
 
+  get hasEnded(): boolean {
+    // Another process may have its pid by now.
+    return this.#startTicks === null || readStat(this.pid, this.root)?.startTicks !== this.#startTicks;
+  }
+
   /** Proportional set size in bytes; 0 once it has ended; null where it may not be read. */
   read(): number | null {
-    // Another process may have its pid by now.
-    if (this.#startTicks === null || readStat(this.pid, this.root)?.startTicks !== this.#startTicks) return 0;
+    if (this.hasEnded) return 0;
     return readProportional(this.pid, this.root)?.pssBytes ?? null;
   }
 }

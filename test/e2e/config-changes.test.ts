@@ -171,6 +171,54 @@ describe('a change at run time', () => {
     expect(now['apps.m.timeout']?.value).toBe('31s');
   });
 
+  it('while a reload fails stays in force; after one, an app that is behind its file is to be reloaded first', async () => {
+    const yaml = (options: string) => `apps:
+  m: { module: $FIXTURES/models/loads-by-file.mjs, workers: 1, options: { journal: loads, how: how, ${options} } }
+`;
+    const box = await Box.open(yaml('loadMs: 0'));
+    const [how, journal] = [path.join(box.dir, 'how'), path.join(box.dir, 'loads')];
+    const loads = () => readFileSync(journal, 'utf8').trim().split('\n').length;
+    writeFileSync(how, 'ok');
+    await box.ok('start', 'supervisor.yaml');
+    const before = await pidsOf(box);
+    writeFileSync(how, 'throw');
+
+    box.write(yaml('loadMs: 3000'));
+    const reload = box.cli('reload');
+    await until(() => loads() === 2, 'the new worker to load');
+    expect((await box.api('PATCH', '/api/config', { 'apps.m.namespace': 'shop' })).status).toBe(200);
+    expect((await reload).code).toBe(1);
+    expect((await box.row('m')).namespace).toBe('shop');
+    expect(await pidsOf(box)).toEqual(before);
+
+    box.write(yaml('loadMs: 1'));
+    expect((await box.cli('reload')).code).toBe(1);
+    const behind = await box.cli('config', 'set', 'apps.m.namespace', 'store');
+    expect([behind.code, behind.stderr]).toEqual([1, expect.stringContaining('reload it first')]);
+    expect((await box.row('m')).namespace).toBe('shop');
+    writeFileSync(how, 'ok');
+    await box.ok('reload');
+    await box.ok('config', 'set', 'apps.m.namespace', 'store');
+    expect((await box.row('m')).namespace).toBe('store');
+  });
+
+  it('of how models are unloaded replaces no worker, in the file neither; a size is waited for', async () => {
+    const box = await Box.open(APPS);
+    await box.ok('start', 'supervisor.yaml');
+    const before = await pidsOf(box);
+    const word = 'workers: { min: 0, max: 2 }, unload: { strategy: aggressive, preference: evict, requires: [busy] }';
+    box.write(APPS.replace('workers: { min: 0, max: 2 }', word));
+    await box.ok('start', 'supervisor.yaml');
+    expect((await origins(box))['apps.m.unload.requires']?.value).toEqual(['busy']);
+    expect(await pidsOf(box)).toEqual(before);
+
+    await box.ok('config', 'set', 'apps.web.workers', '3');
+    const { ready, workers } = await box.app('web');
+    expect([ready, workers.length]).toEqual([3, 3]);
+    await box.ok('config', 'reset', 'apps.web.workers');
+    expect(await pidsOf(box)).toEqual(before);
+  });
+
   it('of a program without a file is kept, and goes with it', async () => {
     const box = await Box.open('');
     rmSync(box.file);

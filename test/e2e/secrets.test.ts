@@ -26,6 +26,9 @@ it('no environment value of an app appears in an answer, a log of the master or 
     ['describe', 'all'],
     ['describe', 'all', '--json'],
     ['decisions', '--json'],
+    ['config'],
+    ['config', '--origin', '--json'],
+    ['config', 'set', 'apps.web.env.PASSWORD', SECRETS[0]!],
     ['token'],
   ])
     await note(...args);
@@ -39,6 +42,8 @@ it('no environment value of an app appears in an answer, a log of the master or 
     '/api/health/',
     '/api/process/status/',
     '/api/decisions',
+    '/api/config',
+    '/api/config?origin=true',
     '/api/apps/nope',
   ])
     said.push((await box.api('GET', pathname)).text);

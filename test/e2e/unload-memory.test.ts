@@ -121,19 +121,23 @@ describe(`${SIZES.length} models of 60 to 200 MB under 1 GiB, for ${FOR_MS / 100
   );
 });
 
-it('what an unloading freed is what /proc shows', async () => {
-  const { box, models } = await open('process', '');
-  for (const mib of [60, 200]) {
-    await models.ask(name(mib), 'x');
-    const { pid } = await models.worker(name(mib));
-    const pss = readProportional(pid)?.pssBytes as number;
-    await models.act('unload', name(mib));
-    const [decision] = await until(async () => {
-      const found = await box.decisions((each) => each.subject === `${name(mib)}@v1` && freed(each));
-      return found.length > 0 ? found : null;
-    }, 'it to be measured');
-    expect(readProportional(pid)).toBeNull();
-    expect(pss).toBeGreaterThan(mib * MIB);
-    expect(Math.abs((decision!.numbers.freed_bytes as number) - pss)).toBeLessThan(0.1 * pss);
-  }
-});
+it.each(['process', 'thread'])(
+  'what an unloading freed is what /proc shows, and it went well (%s)',
+  async (isolation) => {
+    const { box, models } = await open(isolation, '');
+    for (const mib of [60, 200]) {
+      await models.ask(name(mib), 'x');
+      const { pid } = await models.worker(name(mib));
+      const pss = readProportional(pid)?.pssBytes as number;
+      await models.act('unload', name(mib));
+      const [decision] = await until(async () => {
+        const found = await box.decisions((each) => each.subject === `${name(mib)}@v1` && freed(each));
+        return found.length > 0 ? found : null;
+      }, 'it to be measured');
+      expect(readProportional(pid)).toBeNull();
+      expect(pss).toBeGreaterThan(mib * MIB);
+      expect(decision!.reason).toBe('what its unloading brought');
+      expect(Math.abs((decision!.numbers.freed_bytes as number) - pss)).toBeLessThan(0.1 * pss);
+    }
+  },
+);

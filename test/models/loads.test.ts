@@ -553,6 +553,23 @@ describe('what a model requires', () => {
     expect([rig.unloaded, rig.wronged]).toEqual([['m1'], []]);
   });
 
+  it('is not taken away from one that waits for room by one that comes later', async () => {
+    const rig = new Rig([300, 600, 500, 300]);
+    rig.loaded(0, 1);
+    rig.of(1).fake.requests = 1;
+    rig.of(2).fake.requires = ['m0'];
+    void rig.ask(2);
+    rig.clock.advance(1);
+    void rig.ask(3);
+    await turn();
+    // m0 is idle, and would be enough for m3.
+    expect([rig.unloaded, rig.of(3).fake.pool.waitingFor]).toEqual([[], 'a busy model to make room']);
+    rig.of(1).fake.requests = 0;
+    rig.loads.look();
+    await turn();
+    expect(rig.unloaded).toEqual(['m1']);
+  });
+
   it('goes after what requires it, where all of that has to go', async () => {
     const rig = chain(300, 300, 900);
     rig.models[2]!.requires = [];

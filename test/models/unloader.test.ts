@@ -167,6 +167,13 @@ describe('a strategy of its own', () => {
 
   it.each([
     ['answers nonsense', () => 'yes'],
+    ['is async', async () => ({ unload: true })],
+    [
+      'is async and rejects',
+      async () => {
+        throw new Error('no idea');
+      },
+    ],
     [
       'throws',
       () => {
