@@ -30,11 +30,11 @@ const MIN_RESIDENCY_MS = 60_000;
 
 type Name = Ours | 'lru_ttl_10m' | 'lru' | 'gdsf' | 'clairvoyant';
 type Ours = keyof typeof OURS;
-/** As the product runs by default; the evictor alone, which may let go anybody, as the others do; and what `min_residency` makes of each. */
+/** Anybody idle may go, as with the others; and what the product's `min_residency` makes of that. */
 const OURS = {
-  ours: { kind: 'ours', minResidencyMs: MIN_RESIDENCY_MS },
+  ours: { kind: 'ours', minResidencyMs: 0 },
   ours_on_demand: { kind: 'ours_on_demand', minResidencyMs: 0 },
-  ours_min_residency_0: { kind: 'ours', minResidencyMs: 0 },
+  ours_min_residency_60s: { kind: 'ours', minResidencyMs: MIN_RESIDENCY_MS },
   ours_on_demand_min_residency_60s: { kind: 'ours_on_demand', minResidencyMs: MIN_RESIDENCY_MS },
 } as const satisfies Record<string, UnloadPolicy>;
 const OUR_NAMES = Object.keys(OURS) as Ours[];
@@ -104,10 +104,12 @@ function findings(
   if (!asInGoals) run.note('goals hold for the default models and full runs only');
   run.note(`all learn on the first ${rounded(warmUpMs(days) / 3_600_000, 1)} h, which are not counted`);
   run.note('cold seconds: from a request that finds its model unloaded until that is loaded');
-  run.note('ours: by keep value, and loads ahead what is worth more than what goes for it; min_residency 60 s');
-  run.note('ours on demand: by keep value alone, without min_residency, as the others');
-  const refused = policies.ours.too_young;
-  if (refused > 0) run.note(`ours: ${refused} evictions of models younger than min_residency: loads refused for that`);
+  run.note(
+    'ours: lets go by keep value, and loads ahead what is worth more than what goes for it; on demand: never ahead',
+  );
+  run.note('min_residency is 0 but where it says 60 s, the default: the others know nothing of the kind');
+  const young = policies.ours_min_residency_60s.too_young;
+  if (young > 0) run.note(`min_residency 60 s: ${young} loads would be refused, and let go who is too young here`);
   run.note(`clairvoyant: loads on demand, and knows who is called when; lets go by ${SIGHT[sight]}, the best of three`);
   const { requests } = policies.ours;
   return {

@@ -105,6 +105,7 @@ describe('Box', () => {
         if (now === loadAt) {
           expect(box.prewarm(box.slots[0]!)).toBe(true);
           expect(box.prewarm(box.slots[1]!)).toBe(false);
+          expect(box.isIdle(box.slots[0]!)).toBe(false);
         }
       },
     }));
