@@ -156,7 +156,7 @@ export class Loads {
   #decide(ticket: Ticket, held: ReadonlySet<Model>): 'makes room' | 'done' {
     const { model } = ticket;
     const { deps } = this;
-    const facts = this.#facts(ticket, held);
+    const facts = this.facts(model, ticket.cause, ticket.size, held);
     const decision = decideLoad(facts);
     // What there will be no room for need not bring what it requires.
     const isFutile = decision.action === 'refuse' || isGivenUp(ticket, decision);
@@ -244,7 +244,8 @@ export class Loads {
     this.look();
   }
 
-  #facts({ model, cause, size }: Ticket, held: ReadonlySet<Model>): LoadFacts {
+  /** What would count if it were to load now. */
+  facts(model: Model, cause: LoadCause, size: number, held: ReadonlySet<Model> = new Set()): LoadFacts {
     const { ledger, config, models, room, keepValue, clock } = this.deps;
     return loadFacts(model, cause, size, {
       models: models(),
