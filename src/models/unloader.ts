@@ -70,7 +70,8 @@ export class Unloader {
 
   #candidates(models: readonly Model[]): UnloadCandidate[] {
     const loaded = models.filter((model) => model.loaded && model.unloading === null);
-    const needed = dependents(loaded);
+    // One that is on its way out may still be at work.
+    const needed = dependents(models.filter((model) => model.loaded || model.isLeaving));
     return loaded.map((model) => this.#candidate(model, needed.get(model) ?? []));
   }
 
