@@ -1,7 +1,8 @@
 import type { Clock } from '../clock.js';
 import type { UnloadOrder } from '../config/schema.js';
+import type { Newcomer } from '../policy/unload/exchange.js';
 import { Inflation } from '../policy/unload/gdsf.js';
-import { type KeepFacts, keepValue } from '../policy/unload/keep-value.js';
+import { isTimeToLoad, type KeepFacts, keepValue, loadValue } from '../policy/unload/keep-value.js';
 import type { Model } from './model.js';
 
 /** What a load is taken to cost of which none was seen yet. */
@@ -19,6 +20,17 @@ export class KeepValues {
 
   of(model: Model): number {
     return keepValue(this.order(), this.#facts(model));
+  }
+
+  /** Where it is not loaded. */
+  newcomer(model: Model): Newcomer {
+    const facts = this.#facts(model);
+    return {
+      name: model.name,
+      size: model.size,
+      loadValue: loadValue(facts),
+      isTime: (price) => isTimeToLoad(facts, price),
+    };
   }
 
   /** It goes to make room for another one. */

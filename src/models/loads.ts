@@ -38,7 +38,7 @@ const WAITS_FOR: Readonly<Record<NonNullable<LoadDecision['waitsFor']>, string>>
 export class Loads {
   readonly #tickets = new Map<Model, Ticket>();
   readonly #requirements: RequirementLoads;
-  /** The latest decision on these. */
+  /** Why these were refused, and nothing else was decided of them since. */
   readonly #refusals = new WeakMap<Model, string>();
   /** Loads that did not come about because what is loaded was pinned, or too young. */
   readonly #refused = { pinned: 0, young: 0 };
@@ -156,10 +156,11 @@ export class Loads {
   #decide(ticket: Ticket, held: ReadonlySet<Model>): 'makes room' | 'done' {
     const { model } = ticket;
     const { deps } = this;
-    const facts = this.#facts(ticket, held);
+    const facts = this.facts(model, ticket.cause, ticket.size, held);
     const decision = decideLoad(facts);
     // What there will be no room for need not bring what it requires.
-    if (decision.action !== 'refuse' && this.#requirements.awaits(ticket)) return 'done';
+    const isFutile = decision.action === 'refuse' || isGivenUp(ticket, decision);
+    if (!isFutile && this.#requirements.awaits(ticket)) return 'done';
     this.#say(model, decision);
     switch (decision.action) {
       case 'load':
@@ -179,7 +180,7 @@ export class Loads {
       }
       case 'hold':
         if (decision.waitsFor !== null) model.pool.waitingFor = WAITS_FOR[decision.waitsFor];
-        if (ticket.isForeseen && decision.waitsFor !== 'turn') this.#end(ticket, null);
+        if (isGivenUp(ticket, decision)) this.#end(ticket, null);
         return decision.waitsFor === 'memory' ? 'makes room' : 'done';
     }
   }
@@ -243,7 +244,8 @@ export class Loads {
     this.look();
   }
 
-  #facts({ model, cause, size }: Ticket, held: ReadonlySet<Model>): LoadFacts {
+  /** What would count if it were to load now. */
+  facts(model: Model, cause: LoadCause, size: number, held: ReadonlySet<Model> = new Set()): LoadFacts {
     const { ledger, config, models, room, keepValue, clock } = this.deps;
     return loadFacts(model, cause, size, {
       models: models(),
@@ -257,4 +259,9 @@ export class Loads {
       now: clock.now(),
     });
   }
+}
+
+/** Nobody asked for it, and it would have to wait for more than its turn. */
+function isGivenUp({ isForeseen }: Ticket, { action, waitsFor }: LoadDecision): boolean {
+  return isForeseen && action === 'hold' && waitsFor !== 'turn';
 }

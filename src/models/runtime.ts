@@ -11,6 +11,7 @@ import type { PressureLevel } from '../policy/pressure.js';
 import type { Pool } from '../pool/pool.js';
 import type { Worker } from '../worker/worker.js';
 import { Catalogue } from './catalogue.js';
+import { Exchanges } from './exchanges.js';
 import { KeepValues } from './keep-value.js';
 import { LoadFailures } from './load-failures.js';
 import { Loads } from './loads.js';
@@ -55,6 +56,7 @@ export class ModelRuntime {
   readonly #unloadOrder: UnloadOrder;
   readonly #failures: LoadFailures;
   readonly #unloading: Unloading;
+  readonly #exchanges: Exchanges;
   readonly #timers: readonly { cancel(): void }[];
   #settings: ModelSettings = STANDARD_BOX;
 
@@ -64,6 +66,10 @@ export class ModelRuntime {
     const changed = (model: Model) => deps.changed(model.app);
     const values = new KeepValues(clock, () => this.#settings.unloading.order);
     const keep = (model: Model) => values.of(model);
+    const makeRoom = (model: Model, reason: string, numbers: PolicyDecision['numbers']) => {
+      values.evicted(model);
+      this.#unloading.forAnother(model, reason, numbers);
+    };
     this.#loads = new Loads({
       clock,
       ledger: this.#ledger,
@@ -72,10 +78,7 @@ export class ModelRuntime {
       room: deps.room,
       keepValue: keep,
       decided,
-      unload: (model, reason, numbers) => {
-        values.evicted(model);
-        this.#unloading.forAnother(model, reason, numbers);
-      },
+      unload: makeRoom,
       changed,
       refused: (model, error) => this.#failQueued(model, error),
     });
@@ -109,6 +112,18 @@ export class ModelRuntime {
       changed,
       gone: () => this.#loads.look(),
       refused: () => this.#loads.refused,
+    });
+    this.#exchanges = new Exchanges({
+      clock,
+      config: () => this.#settings,
+      strategies: this.#unloading.strategies,
+      pressure: deps.pressure,
+      facts: (model) => this.#loads.facts(model, 'forecast', 1),
+      newcomer: (model) => values.newcomer(model),
+      isLoading: (model) => this.isLoading(model),
+      decided,
+      unload: makeRoom,
+      load: (model) => this.#want(model, 'forecast'),
     });
     this.#timers = [
       clock.setInterval(() => this.#tick(), TICK_MS),
@@ -275,6 +290,13 @@ export class ModelRuntime {
     await this.#unloadOrder.unload(model, reason);
   }
 
+  /** As `unload`; one that loads is called off. @throws SupError SUP_CONFLICT where others cannot do without it */
+  async empty(app: App, pool: Pool): Promise<void> {
+    const model = this.of(app, pool);
+    if (!model?.isReady || this.isLoading(model)) return pool.resize(0);
+    await this.#unloadOrder.unload(model, 'scaled to 0');
+  }
+
   /** At once, since memory runs out. */
   evict(pool: Pool, reason: string): Promise<void> {
     const model = this.models().find((each) => each.pool === pool);
@@ -327,6 +349,7 @@ export class ModelRuntime {
     const models = this.models();
     this.#failures.expire(models);
     this.#unloading.tick(models);
+    this.#exchanges.tick(models);
   }
 
   #wake(model: Model, cause: LoadCause): void {

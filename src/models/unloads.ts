@@ -9,14 +9,16 @@ export interface UnloadsDependencies {
   clock: Clock;
   ledger: MemoryLedger<Model>;
   decided: (subject: string, policy: string, decision: PolicyDecision) => void;
+  /** Whether what it brings is measured. */
+  tracks: () => boolean;
   /** What the whole box uses, as it was measured last. */
   usedBytes: () => number | null;
   /** Its queue may have to open or close. */
   changed: (model: Model) => void;
   /** The last worker of one has ended. */
   gone: () => void;
-  /** It has ended, and what its processes gave back is measured. */
-  measured: (record: UnloadRecord) => void;
+  /** And what its processes gave back is measured, where it is tracked. */
+  ended: (record: UnloadRecord) => void;
 }
 
 /** Who wanted it, and why. */
@@ -55,7 +57,8 @@ export class Unloads {
     const size = model.measured();
     model.learnSize();
     const memory = new ModelMemory(model);
-    const beforeBytes = memory.before;
+    const tracked = this.deps.tracks();
+    const beforeBytes = tracked ? memory.before : null;
     const at = clock.wall();
     const startedAt = clock.now();
     const boxBeforeBytes = usedBytes();
@@ -75,7 +78,7 @@ export class Unloads {
       if (model.unloading === unloading) model.unloading = null;
       const endedAt = clock.now();
       ledger.left(model, endedAt);
-      const afterBytes = memory.now();
+      const afterBytes = tracked ? memory.now() : null;
       this.#underWay--;
       const record: UnloadRecord = {
         model: model.name,
@@ -91,7 +94,7 @@ export class Unloads {
           memory.failure() ??
           (pool.keptPid === null && model.config.threadHost === null ? whatStayed(beforeBytes, afterBytes) : null),
       };
-      this.deps.measured(record);
+      this.deps.ended(record);
       this.#ended.push({ record, endedAt, boxBeforeBytes });
       gone();
     });

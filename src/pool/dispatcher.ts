@@ -321,7 +321,7 @@ export class Dispatcher {
 
   #failQueued(error: SupError): void {
     for (const item of this.#backlog.items()) {
-      this.#ledger.fail(item, 'lost', error);
+      this.#ledger.fail(item, 'refused', error);
       this.#backlog.left(item);
     }
   }

@@ -25,8 +25,8 @@ function model(name: string, mb: number, minutes: number[]): TracedModel {
 type Maker = (box: Box, requests: Requests) => Contender;
 
 const contenders: Record<string, Maker> = {
-  ours: (box) => oursAhead(box),
-  'ours on demand': (box) => oursOnDemand(box),
+  ours: (box) => oursAhead(box, MINUTE),
+  'ours on demand': (box) => oursOnDemand(box, MINUTE),
   lru: () => lru(),
   'lru with a ttl': (box) => lruWithTtl(box, 10 * MINUTE),
   gdsf: (box) => gdsf(box),
@@ -105,6 +105,7 @@ describe('Box', () => {
         if (now === loadAt) {
           expect(box.prewarm(box.slots[0]!)).toBe(true);
           expect(box.prewarm(box.slots[1]!)).toBe(false);
+          expect(box.isIdle(box.slots[0]!)).toBe(false);
         }
       },
     }));
@@ -161,16 +162,16 @@ describe('contenders', () => {
   it('make callers wait the less, the more they know', () => {
     const seconds = [
       tallyOf({ kind: 'clairvoyant', sight: 'sqrt' }),
-      tallyOf({ kind: 'ours_on_demand' }),
+      tallyOf({ kind: 'ours_on_demand', minResidencyMs: 0 }),
       tallyOf({ kind: 'gdsf' }),
       tallyOf({ kind: 'lru' }),
     ].map((tally) => tally.cold_seconds);
     expect(seconds).toEqual([...seconds].sort((a, b) => a - b));
-    expect(tallyOf({ kind: 'ours' }).cold_seconds).toBeLessThan(seconds[1]!);
+    expect(tallyOf({ kind: 'ours', minResidencyMs: 0 }).cold_seconds).toBeLessThan(seconds[1]!);
   });
 
   it('do the same each time', () => {
-    expect(tallyOf({ kind: 'ours' })).toEqual(tallyOf({ kind: 'ours' }));
+    expect(tallyOf({ kind: 'ours', minResidencyMs: 0 })).toEqual(tallyOf({ kind: 'ours', minResidencyMs: 0 }));
   });
 });
 

@@ -20,6 +20,7 @@ const NOT_DUE = {
   due: false,
   adaptive: false,
   reason: 'kept warm',
+  stays: 'its time is not over',
   label: 'balanced',
   numbers: {},
 } as const;

@@ -5,7 +5,8 @@ import { Requests } from './requests.js';
 import { clairvoyant, gdsf, lru, lruWithTtl, type Sight } from './rivals.js';
 
 export type UnloadPolicy =
-  | { kind: 'ours' | 'ours_on_demand' | 'lru' | 'gdsf' }
+  | { kind: 'ours' | 'ours_on_demand'; minResidencyMs: number }
+  | { kind: 'lru' | 'gdsf' }
   | { kind: 'lru_ttl'; minutes: number }
   | { kind: 'clairvoyant'; sight: Sight };
 
@@ -28,9 +29,9 @@ export function runUnloadJob({ models, days, warmUpMs, budgetMb, policy }: Unloa
 function contenderFor(policy: UnloadPolicy, box: Box, requests: Requests): Contender {
   switch (policy.kind) {
     case 'ours':
-      return oursAhead(box);
+      return oursAhead(box, policy.minResidencyMs);
     case 'ours_on_demand':
-      return oursOnDemand(box);
+      return oursOnDemand(box, policy.minResidencyMs);
     case 'lru':
       return lru();
     case 'lru_ttl':

@@ -2,23 +2,25 @@ import { IdleHistory, priceOf } from '../../../src/policy/keepalive.js';
 import { type LoadedModel, leastThatMakeUp } from '../../../src/policy/load/victims.js';
 import { decideExchanges, type Newcomer } from '../../../src/policy/unload/exchange.js';
 import { isTimeToLoad, type KeepFacts, keepValue, loadValue } from '../../../src/policy/unload/keep-value.js';
+import { REGRET_MS } from '../../../src/policy/unload/patience.js';
 import type { Box, Contender, Slot } from './box.js';
 
 /** A Monday: traces begin on one. */
 const EPOCH_MS = Date.UTC(2024, 0, 1);
 const MB = 1e6;
 const MIB = 2 ** 20;
-/** As the product does. */
+/** As in src/models/exchanges.ts. */
 const EXCHANGE_EVERY_MS = 10_000;
-const MIN_RESIDENCY_MS = 60_000;
-const REGRET_MS = 120_000;
 const LEAST_PRICE = priceOf('balanced', null);
 
 /** What we know of the models of a box. */
 class Knowledge {
   readonly #histories: readonly IdleHistory[];
 
-  constructor(box: Box) {
+  constructor(
+    box: Box,
+    private readonly minResidencyMs: number,
+  ) {
     this.#histories = box.slots.map(() => new IdleHistory());
   }
 
@@ -49,7 +51,7 @@ class Knowledge {
       idle: true,
       keepValue: keepValue('keep_value', this.facts(slot, now)),
       standby: false,
-      youngForMs: Math.max(0, slot.readyAt + MIN_RESIDENCY_MS - now),
+      youngForMs: Math.max(0, slot.readyAt + this.minResidencyMs - now),
       required: false,
       neededBy: [],
       follows: false,
@@ -68,7 +70,11 @@ class Knowledge {
 }
 
 /** By the product's keep value, and loaded on demand. Where the product would refuse a load because all others are too young, these go here, which is counted. */
-export function oursOnDemand(box: Box, knowledge = new Knowledge(box)): Contender {
+export function oursOnDemand(box: Box, minResidencyMs: number): Contender {
+  return onDemand(box, new Knowledge(box, minResidencyMs));
+}
+
+function onDemand(box: Box, knowledge: Knowledge): Contender {
   return {
     used: (slot, idleMs, now) => knowledge.used(slot, idleMs, now),
     victims: (lackMb, idle, now) => {
@@ -85,10 +91,10 @@ export function oursOnDemand(box: Box, knowledge = new Knowledge(box)): Contende
 }
 
 /** The same, and what is likely to be used soon takes the place of what is worth less. */
-export function oursAhead(box: Box): Contender {
-  const knowledge = new Knowledge(box);
+export function oursAhead(box: Box, minResidencyMs: number): Contender {
+  const knowledge = new Knowledge(box, minResidencyMs);
   return {
-    ...oursOnDemand(box, knowledge),
+    ...onDemand(box, knowledge),
     tick: (now) => {
       if (now % EXCHANGE_EVERY_MS !== 0) return;
       const isNewcomer = ({ loaded, waits, unloadedAt, busyUntil }: Slot) =>

@@ -34,8 +34,8 @@ const MIB = 1024 ** 2;
 
 /**
  * Who should be loaded before anybody asks, and who goes for it. Without this each load on demand costs a second one: it displaces a model that
- * is used more often, and that one's next request comes to a cold model, too. In `bench -- unload-sim` callers wait about a third less than without
- * it, and less than for one who knows the future and loads on demand.
+ * is used more often, and that one's next request comes to a cold model, too. In `bench -- unload-sim` callers wait a third less than
+ * without it, and a fifth less than for one who knows the future and loads on demand (means of eight seeds).
  */
 export function decideExchanges({ newcomers, candidates, room, places, leastPrice }: ExchangeFacts): Exchange[] {
   const exchanges: Exchange[] = [];
