@@ -116,7 +116,7 @@ export function nextToGo(models: readonly UnloadCandidate[]): string[] {
 
 /** What no cause overrules; null: nothing of the kind. */
 function whyNever({ onDemand, preference, loading, idleMs, neededBy }: UnloadCandidate): string | null {
-  if (!onDemand) return 'its configuration keeps it loaded';
+  if (!onDemand) return 'always loaded: workers.min, or scaled by hand';
   if (preference === 'keep') return 'pinned';
   if (loading) return 'loading';
   if (idleMs === null) return 'busy';

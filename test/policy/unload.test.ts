@@ -107,7 +107,7 @@ describe('why a model goes', () => {
 
 describe('why a model stays', () => {
   it.each([
-    [{ onDemand: false }, 'its configuration keeps it loaded'],
+    [{ onDemand: false }, 'always loaded: workers.min, or scaled by hand'],
     [{ preference: 'keep' as const }, 'pinned'],
     [{ loading: true }, 'loading'],
     [{ idleMs: null }, 'busy'],
