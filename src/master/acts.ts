@@ -45,9 +45,10 @@ export class Acts {
         `'delete' is for whole apps; to take one version out of service: supervisor stop ${target}`,
         { target },
       );
+    const warnings = verb === 'stop' || verb === 'delete' ? this.#missed(selections) : [];
     const report = await this.#report(
       selections.map((s) => ({ entry: this.#entryOf(s), done: this.#one(verb, s) })),
-      [],
+      warnings,
     );
     this.deps.changed();
     return report;
@@ -186,6 +187,16 @@ export class Acts {
       const tail = REFUSALS.has(code) ? [] : await entry.log.tail({ lines: LOG_TAIL_LINES, since: null });
       return { app, ok: false, error: { code, message, log_tail: tail.map((line) => line.line) } };
     }
+  }
+
+  /** Models that stay, and have to do without what they require. */
+  #missed(selections: readonly Selection[]): string[] {
+    const going = new Set(selections.map(({ app }) => app.name));
+    return this.deps.registry.apps.flatMap(({ name, config }) => {
+      if (config.kind !== 'model' || going.has(name)) return [];
+      const missing = config.unload.requires.filter((required) => going.has(required.split('@')[0] as string));
+      return missing.map((required) => `${name} requires ${required}, and is served without it from now on`);
+    });
   }
 
   #entryOf({ app }: Selection): Entry {

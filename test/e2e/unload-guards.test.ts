@@ -149,6 +149,8 @@ apps:
     expect(loadsOf(box).length).toBe(6);
     // One after the other is an order, too.
     for (const name of ['ranker', 'encoder', 'tokenizer']) await models.act('unload', name);
+    const { stderr } = await box.cli('delete', 'tokenizer');
+    expect(stderr).toContain('encoder requires tokenizer, and is served without it from now on');
   });
 
   it('is started before it, wherever it stands in the file', async () => {
