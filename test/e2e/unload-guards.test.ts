@@ -150,7 +150,7 @@ apps:
     // One after the other is an order, too.
     for (const name of ['ranker', 'encoder', 'tokenizer']) await models.act('unload', name);
     const { stderr } = await box.cli('delete', 'tokenizer');
-    expect(stderr).toContain('encoder requires tokenizer, and is served without it from now on');
+    expect(stderr).toContain('encoder requires tokenizer@v1, and is served without it from now on');
   });
 
   it('is started before it, wherever it stands in the file', async () => {
