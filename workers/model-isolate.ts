@@ -14,8 +14,10 @@ import {
 import type { ModelRunner } from './model-runner.js';
 import { VitalSigns } from './vitals.cjs';
 
-/** No pass of collecting begins that would end later than this after the model is unloaded. Most take a few ms; whoever stops waits for it. */
+/** No pass of collecting begins that would end later than this after the model is unloaded: whoever stops waits for it. */
 const UNLOAD_GARBAGE_MS = 300;
+/** Less than this is not worth the 10 ms that a collection takes at least, where the isolate ends anyway. */
+const SMALL_BYTES = 32 * 1024 ** 2;
 
 /** What an isolate that runs a model says about itself, and how it gives memory back: a process's only one, or a thread. */
 export class ModelIsolate {
@@ -44,16 +46,16 @@ export class ModelIsolate {
   }
 
   /**
-   * Unloads the model and collects what it leaves. Null where none is loaded.
+   * Unloads the model and collects what it leaves, unless that is little and the isolate ends. Null where none is loaded.
    * @param drop lets go of the runner: who still holds it holds the model's module, and what that keeps
    */
-  async unload(drop: () => void): Promise<UnloadedMessage | null> {
+  async unload(drop: () => void, stays = false): Promise<UnloadedMessage | null> {
     const runner = this.runner();
     if (!runner) return null;
     const before = measure();
     const errors = await runner.unload();
     drop();
-    await collectGarbage(performance.now() + UNLOAD_GARBAGE_MS);
+    if (stays || before.liveBytes >= SMALL_BYTES) await collectGarbage(performance.now() + UNLOAD_GARBAGE_MS);
     return { type: 'unloaded', before, after: measure(), errors };
   }
 

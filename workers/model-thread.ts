@@ -21,6 +21,7 @@ export default async function runTask(task: ThreadTask): Promise<TaskResult | un
       start(task.port);
       return undefined;
     case 'load':
+      process.env.SUPERVISOR_APP = task.message.app;
       process.env.SUPERVISOR_WORKER = task.message.worker;
       try {
         runner = await ModelRunner.load(task.message, new Shares(neighbours));

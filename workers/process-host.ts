@@ -78,13 +78,13 @@ async function load(message: LoadMessage): Promise<void> {
 async function stay(): Promise<void> {
   // Nothing was loaded yet: what is loading can't be taken back.
   if (!runner) return end();
-  const unloaded = await unload();
+  const unloaded = await unload(true);
   if (unloaded && !ending) send(unloaded);
 }
 
 /** Once a model; a second call joins the first. */
-function unload(): Promise<UnloadedMessage | null> {
-  unloading ??= isolate.unload(drop).finally(() => {
+function unload(stays = false): Promise<UnloadedMessage | null> {
+  unloading ??= isolate.unload(drop, stays).finally(() => {
     unloading = null;
   });
   return unloading;

@@ -234,8 +234,14 @@ export class App {
     const targets = pools.map((pool) => targetSize(size, pool, this.#config));
     const resizing = pools.map((pool, i) => {
       const target = targets[i] as number;
+      const before = this.#pins.get(pool.version);
       this.#pins.set(pool.version, size === null ? null : target);
-      return target > 0 && pool.desired === 0 ? this.deps.life.start(this, pool, target) : pool.resize(target);
+      if (target === 0)
+        return this.deps.life.empty(this, pool).catch((error) => {
+          this.#pins.set(pool.version, before);
+          throw error;
+        });
+      return pool.desired === 0 ? this.deps.life.start(this, pool, target) : pool.resize(target);
     });
     this.deps.changed(this);
     await all(resizing);

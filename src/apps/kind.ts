@@ -1,6 +1,8 @@
 import type { AppConfig } from '../config/schema.js';
+import type { Company } from '../pool/company.js';
 import type { Blueprint, Work } from '../pool/work.js';
 import type { ChildEnvironment } from '../worker/backends/child.js';
+import type { ThreadHosts } from '../worker/backends/thread.js';
 
 /** What the three kinds of app do differently; apps/app.ts does the rest. */
 export interface AppKindParts {
@@ -29,6 +31,9 @@ export interface KindDependencies {
   environment: ChildEnvironment;
   /** State folder, if there is one. */
   home: string | null;
+  /** What models have in common whose threads share a host. */
+  hosts: ThreadHosts;
+  company: Company;
   /** Whether memory is plentiful enough to keep processes without a use. */
   calm: () => boolean;
 }

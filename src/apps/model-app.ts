@@ -40,6 +40,7 @@ export function modelParts(
       const queue = dispatcherConfig(config, version);
       found = new Dispatcher(queue, {
         clock: deps.clock,
+        company: deps.company,
         onDecision(decision) {
           // The kill that follows a wedge is a decision of the pool's, with the reason in it.
           if (decision.action !== 'wedged') deps.decided(queue.model, 'dispatch', decision);
@@ -85,6 +86,7 @@ export function modelParts(
         workersDir: deps.workersDir,
         environment: deps.environment,
         env: (worker: string, slot: number) => workerEnv(own, deps.home, worker, slot),
+        hosts: deps.hosts,
         keepsProcess: () => config.unload.keepProcess,
         mayKeep: () => config.unload.keepProcess && deps.calm(),
       };

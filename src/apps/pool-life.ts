@@ -7,6 +7,8 @@ export interface PoolLife {
   start(app: App, pool: Pool, size: number): Promise<void>;
   /** Resolves when what was begun is done. @throws SupError why it has not got its size */
   settled(app: App, pool: Pool): Promise<void>;
+  /** Scaled to nothing by hand. @throws SupError SUP_CONFLICT where others cannot do without it */
+  empty(app: App, pool: Pool): Promise<void>;
   /** @throws SupError SUP_BAD_REQUEST where it is no model's */
   load(app: App, pool: Pool): Promise<void>;
   /** @throws SupError SUP_BAD_REQUEST where it is no model's, SUP_CONFLICT while it loads */

@@ -224,6 +224,12 @@ export const modelApp = z
       .enum(['process', 'thread'])
       .describe('A process for each worker, or threads in one process')
       .prefault('process'),
+    thread_host: z
+      .string()
+      .regex(/^[A-Za-z0-9][\w.-]*$/, { error: () => 'must be a name of letters, digits, `.`, `_` and `-`' })
+      .nullable()
+      .describe('With `isolation: thread`: models that give the same name share one host process')
+      .prefault(null),
     concurrency: field.count(1, 4096).describe('Requests (or batches) in flight in one worker').prefault(1),
     timeout: field
       .duration({ minMs: 1 })

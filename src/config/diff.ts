@@ -47,6 +47,7 @@ const MODEL: Effects<ModelAppConfig> = {
   routing: 'in-place',
   unload: 'in-place',
   isolation: 'new-pool',
+  threadHost: 'generation',
   concurrency: 'in-place',
   timeoutMs: 'in-place',
   batching: 'in-place',

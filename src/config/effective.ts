@@ -5,6 +5,7 @@ import { APP_SCHEMAS } from './app-schema.js';
 import { shapeOf } from './keys.js';
 import type { Loaded } from './load.js';
 import { fileSchema } from './schema.js';
+import { optionWithoutSecrets, valueWithoutSecrets } from './secrets.js';
 import type { AppConfig, Config, LogConfig } from './types.js';
 import type { Written } from './written.js';
 
@@ -17,9 +18,6 @@ export interface Setting {
   origin: string;
 }
 
-/** What replaces a value that may be a secret. */
-const HIDDEN = '…';
-const SECRET_NAME = /pass|secret|token|credential|auth|private|api.?key|access.?key/i;
 /** Keys with more than one form, which are shown as what they come to, or as they are written. */
 const WHOLE = new Set(['version_policy']);
 
@@ -66,7 +64,7 @@ function settingsOf(
   const said = isSize ? undefined : written.value(path);
   const value = said === undefined ? (known === undefined ? defaultOf(schema) : known) : said;
   if (value === undefined) return [];
-  return [{ path, value: structuredClone(value), origin: originOf(path, written) }];
+  return [{ path, value: valueWithoutSecrets(structuredClone(value)), origin: originOf(path, written) }];
 }
 
 function originOf(path: Path, written: Written): string {
@@ -123,7 +121,7 @@ function optionSettings(path: Path, written: Written): Setting[] {
   if (typeof options !== 'object' || options === null) return [];
   return Object.entries(options).map(([name, value]) => {
     const inside = [...path, name];
-    return { path: inside, value: withoutSecrets(name, value), origin: originOf(inside, written) };
+    return { path: inside, value: optionWithoutSecrets(name, value), origin: originOf(inside, written) };
   });
 }
 
@@ -144,13 +142,6 @@ function versionSettings(app: AppConfig, path: Path, written: Written): Setting[
       ...optionSettings([...at, 'options'], written),
     ];
   });
-}
-
-function withoutSecrets(name: string, value: unknown): unknown {
-  if (Array.isArray(value)) return value.map((each) => withoutSecrets(name, each));
-  if (typeof value === 'object' && value !== null)
-    return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, withoutSecrets(key, each)]));
-  return SECRET_NAME.test(name) ? HIDDEN : value;
 }
 
 /** Read back it is the same number, which a rounded size is not. */

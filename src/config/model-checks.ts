@@ -46,7 +46,7 @@ function checkWeights(at: Path, served: readonly ModelVersion[], defaultVersion:
 
 export function checkModel(
   at: Path,
-  { batching, scale, routing }: ParsedModel,
+  { batching, scale, routing, isolation, thread_host: threadHost }: ParsedModel,
   workers: { min: number; max: number },
   report: Report,
 ): void {
@@ -61,6 +61,8 @@ export function checkModel(
       `needs a model that may have no worker: write \`workers: { min: 0, max: ${workers.max} }\``,
       'key',
     );
+  if (threadHost !== null && isolation !== 'thread')
+    report.problem([...at, 'thread_host'], 'is for models with `isolation: thread`: set that, or leave it out', 'key');
   const key = [...at, 'routing', 'key'];
   if (report.has(key) && routing.strategy !== 'consistent_hash')
     report.warning(key, 'has no effect: only `strategy: consistent_hash` looks at it');

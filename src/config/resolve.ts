@@ -36,6 +36,7 @@ export function resolveApp(name: string, app: ParsedApp, context: ResolveContext
       if (versions === null) return null;
       const {
         isolation,
+        thread_host: threadHost,
         concurrency,
         timeout: timeoutMs,
         batching,
@@ -47,7 +48,18 @@ export function resolveApp(name: string, app: ParsedApp, context: ResolveContext
         unload: { requires, keep_process: keepProcess },
       } = app.keys;
       const serving = resolveServing(at, versions, app.keys, report);
-      const work = { isolation, concurrency, timeoutMs, batching, queue, idempotent, scale, routing, health };
+      const work = {
+        isolation,
+        threadHost,
+        concurrency,
+        timeoutMs,
+        batching,
+        queue,
+        idempotent,
+        scale,
+        routing,
+        health,
+      };
       checkModel(at, app.keys, common.workers, report);
       return { ...common, kind: 'model', versions, ...serving, ...work, unload: { requires, keepProcess } };
     }

@@ -260,6 +260,8 @@ export interface ModelAppConfig extends CommonAppConfig {
   versionPolicy: VersionPolicy;
   routing: RoutingConfig;
   isolation: 'process' | 'thread';
+  /** Name of the host that its threads share with those of other models; null: they have one of their own. */
+  threadHost: string | null;
   concurrency: number;
   timeoutMs: number;
   /** `preferred`: batch sizes, ascending. */

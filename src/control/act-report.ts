@@ -1,4 +1,4 @@
-import { isErrorCode, SupError } from '../errors.js';
+import { type ErrorCode, isErrorCode, SupError } from '../errors.js';
 import type { ActReport } from '../master/supervisor.js';
 
 /** The report of an act that worked; one that did not becomes an error that carries the whole report. */
@@ -17,8 +17,16 @@ export function reportOrCause(report: ActReport): ActReport {
   throw new SupError(code, message, { app: only.app });
 }
 
-/** For acts that a model's state may not allow: that is a 409, or a 400, of its own. What was tried and failed keeps its report. */
+/** Refused, and not tried. */
+const REFUSALS: ReadonlySet<string | undefined> = new Set<ErrorCode>([
+  'SUP_CONFLICT',
+  'SUP_BAD_REQUEST',
+  'SUP_NO_ROOM',
+  'SUP_CHURN',
+]);
+
+/** For acts that the state of a model, or of the memory, may not allow: such a refusal has a status of its own. What was tried and failed keeps its report. */
 export function reportOrRefusal(report: ActReport): ActReport {
   const code = report.results.length === 1 ? report.results[0]?.error?.code : undefined;
-  return code === 'SUP_CONFLICT' || code === 'SUP_BAD_REQUEST' ? reportOrCause(report) : reportOrThrow(report);
+  return REFUSALS.has(code) ? reportOrCause(report) : reportOrThrow(report);
 }

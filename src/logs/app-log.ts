@@ -68,9 +68,8 @@ export class AppLog {
     return this.#file?.lostLines ?? 0;
   }
 
-  /** Reads until the stream closes, or is attached to another worker; an unterminated last line counts as a line. */
+  /** Reads until the stream closes or is detached; an unterminated last line counts as a line. */
   attach(worker: string, stream: 'stdout' | 'stderr', readable: Readable): void {
-    this.#detach(readable);
     const decoder = new StringDecoder('utf8');
     const splitter = new LineSplitter();
     const take = (text: string | null) => {
@@ -95,6 +94,14 @@ export class AppLog {
     // A pipe that breaks ends like one that closes; what came before is kept.
     readable.on('error', finish);
     if (this.#holding) readable.pause();
+  }
+
+  /** What it says from now on is not read here. */
+  detach(readable: Readable): void {
+    const finish = this.#sources.get(readable);
+    if (!finish) return;
+    finish();
+    readable.off('error', finish);
   }
 
   /** The supervisor's own words about a worker. */
@@ -158,13 +165,6 @@ export class AppLog {
     }
     this.#closed = this.#file?.close() ?? Promise.resolve();
     return this.#closed;
-  }
-
-  #detach(readable: Readable): void {
-    const finish = this.#sources.get(readable);
-    if (!finish) return;
-    finish();
-    readable.off('error', finish);
   }
 
   #accept(block: Block): void {

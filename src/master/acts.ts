@@ -1,12 +1,13 @@
 import { isAbsolute } from 'node:path';
 import type { App } from '../apps/app.js';
 import type { Config } from '../config/schema.js';
-import { SupError, toSupError } from '../errors.js';
+import { type ErrorCode, SupError, toSupError } from '../errors.js';
 import type { ConfigFiles, ReadFile } from './config-files.js';
 import type { ApplyOptions, Entry, Registry } from './registry.js';
 import type { ActReport, ActResult, Verb } from './supervisor.js';
 import { type Selection, selectTargets } from './targets.js';
 
+const REFUSALS: ReadonlySet<ErrorCode> = new Set(['SUP_CONFLICT', 'SUP_BAD_REQUEST', 'SUP_NO_ROOM', 'SUP_CHURN']);
 const LOG_TAIL_LINES = 12;
 
 export interface ActsDependencies {
@@ -181,7 +182,8 @@ export class Acts {
       return { app, ok: true, error: null };
     } catch (error) {
       const { code, message } = toSupError(error);
-      const tail = await entry.log.tail({ lines: LOG_TAIL_LINES, since: null });
+      // What was refused, and not tried, has nothing to do with what the app printed.
+      const tail = REFUSALS.has(code) ? [] : await entry.log.tail({ lines: LOG_TAIL_LINES, since: null });
       return { app, ok: false, error: { code, message, log_tail: tail.map((line) => line.line) } };
     }
   }

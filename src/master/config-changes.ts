@@ -70,6 +70,9 @@ export class ConfigChanges {
     const values = settings.flatMap(({ path, value }) => keyValues({ path: stepsOf(path, root), value }, root));
     if (values.length === 0)
       throw new SupError('SUP_BAD_REQUEST', 'there is nothing to change: name a key and its value');
+    const keys = values.map(({ path }) => path.join('.'));
+    const twice = keys.filter((key, index) => keys.indexOf(key) !== index);
+    if (twice.length > 0) throw refused([...new Set(twice)].map((key) => `run-time change ${key}: is there twice`));
     const time = this.deps.now();
     const found = values.map(({ path, value }) => this.#step(path, value, time));
     const problems = found.flatMap((one) => (typeof one === 'string' ? [one] : []));

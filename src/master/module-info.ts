@@ -55,7 +55,7 @@ export async function readModuleInfo(
         ipc: 'advanced',
       },
       // What it prints while it is imported is in the log of each worker.
-      { groups, output: { attach: (_worker, _stream, readable) => readable.resume() } },
+      { groups, output: { attach: (_worker, _stream, readable) => readable.resume(), detach() {} } },
       (answer) => {
         resolve(answer as InfoMessage);
         end();

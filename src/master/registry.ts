@@ -8,7 +8,9 @@ import { changedVersions, diffApp, isInPlace } from '../config/diff.js';
 import type { AppConfig, Config } from '../config/schema.js';
 import { SupError } from '../errors.js';
 import { AppLog } from '../logs/app-log.js';
+import { Company } from '../pool/company.js';
 import type { GroupRegistry } from '../worker/backends/child.js';
+import { ThreadHosts } from '../worker/backends/thread.js';
 import { renamed, requiredApps } from './app-names.js';
 
 export interface Entry {
@@ -61,6 +63,8 @@ export class Registry {
   readonly #entries = new Map<string, Entry>();
   /** Those that will take over from the app of their name once they are ready. */
   readonly #heirs = new Map<string, App>();
+  readonly #hosts = new ThreadHosts();
+  readonly #company = new Company();
 
   constructor(private readonly deps: RegistryDependencies) {}
 
@@ -240,6 +244,8 @@ export class Registry {
       });
     const kindDeps: KindDependencies = {
       calm: deps.calm,
+      hosts: this.#hosts,
+      company: this.#company,
       workersDir: deps.workersDir,
       home: deps.home,
       environment: { output: appLog, groups: deps.groups },

@@ -130,7 +130,7 @@ export class Sampling {
     for (const app of this.deps.apps())
       for (const pool of app.pools.values()) {
         // Nobody's memory, and still of the box.
-        if (pool.keptPid !== null) byPid.set(pool.keptPid, []);
+        if (pool.keptPid !== null && !byPid.has(pool.keptPid)) byPid.set(pool.keptPid, []);
         for (const worker of pool.workers) {
           if (worker.pid === null) continue;
           const sharing = byPid.get(worker.pid);

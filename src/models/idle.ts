@@ -84,8 +84,10 @@ export class Idle {
     if (!model.onDemand || !unloading.enabled || model.unload.preference === 'keep') return null;
     const { toZeroAfterMs } = model.config.scale;
     const { window: found, price } = this.#windowOf(model);
-    const window = this.#rules(models) && found.basis !== 'strategy' ? found : null;
-    const own = toZeroAfterMs ?? window?.keepMs ?? this.#fallbackMs(model);
+    // A function may decide at any time.
+    const decides = this.deps.strategies.isOwn(model.unload.strategy ?? unloading.strategy);
+    const window = this.#rules(models) && found.basis !== 'strategy' && !decides ? found : null;
+    const own = toZeroAfterMs ?? (decides ? Number.POSITIVE_INFINITY : (window?.keepMs ?? this.#fallbackMs(model)));
     const keepMs = Math.min(own, models.ttlMs ?? Number.POSITIVE_INFINITY);
     const prewarmMs = toZeroAfterMs === null ? (window?.prewarmMs ?? null) : null;
     return {

@@ -38,7 +38,7 @@ const WAITS_FOR: Readonly<Record<NonNullable<LoadDecision['waitsFor']>, string>>
 export class Loads {
   readonly #tickets = new Map<Model, Ticket>();
   readonly #requirements: RequirementLoads;
-  /** The latest decision on these. */
+  /** Why these were refused, and nothing else was decided of them since. */
   readonly #refusals = new WeakMap<Model, string>();
   /** Loads that did not come about because what is loaded was pinned, or too young. */
   readonly #refused = { pinned: 0, young: 0 };
@@ -159,7 +159,8 @@ export class Loads {
     const facts = this.facts(model, ticket.cause, ticket.size, held);
     const decision = decideLoad(facts);
     // What there will be no room for need not bring what it requires.
-    if (decision.action !== 'refuse' && this.#requirements.awaits(ticket)) return 'done';
+    const isFutile = decision.action === 'refuse' || isGivenUp(ticket, decision);
+    if (!isFutile && this.#requirements.awaits(ticket)) return 'done';
     this.#say(model, decision);
     switch (decision.action) {
       case 'load':
@@ -179,7 +180,7 @@ export class Loads {
       }
       case 'hold':
         if (decision.waitsFor !== null) model.pool.waitingFor = WAITS_FOR[decision.waitsFor];
-        if (ticket.isForeseen && decision.waitsFor !== 'turn') this.#end(ticket, null);
+        if (isGivenUp(ticket, decision)) this.#end(ticket, null);
         return decision.waitsFor === 'memory' ? 'makes room' : 'done';
     }
   }
@@ -258,4 +259,9 @@ export class Loads {
       now: clock.now(),
     });
   }
+}
+
+/** Nobody asked for it, and it would have to wait for more than its turn. */
+function isGivenUp({ isForeseen }: Ticket, { action, waitsFor }: LoadDecision): boolean {
+  return isForeseen && action === 'hold' && waitsFor !== 'turn';
 }

@@ -23,11 +23,6 @@ export class ModelMemory {
     );
   }
 
-  /** Every process has ended. A host of threads does so a moment after the last of them. */
-  get isGone(): boolean {
-    return this.#processes.every((process) => process.hasEnded);
-  }
-
   now(): number | null {
     return sumOf(this.#processes.map((process) => process.read()));
   }

@@ -48,12 +48,11 @@ export class RequirementLoads {
       this.#want(requirement, ticket);
     }
     if (missing.length === 0) return false;
-    const names = missing.map(shortName).join(', ');
-    model.pool.waitingFor = `its requirement ${names}`;
+    model.pool.waitingFor = waitsFor(missing);
     this.deps.decided(model, {
       action: 'hold',
       reason: 'what it requires is not loaded',
-      numbers: { requires: names },
+      numbers: { requires: missing.map(shortName).join(' ') },
     });
     return true;
   }
@@ -73,15 +72,17 @@ export class RequirementLoads {
     const now = this.deps.clock.now();
     for (const [model, { size, stops }] of this.#owed) {
       const { pool } = model;
-      const isOff = model.loaded || pool.phase !== 'running' || pool.stops !== stops;
-      const ticket = this.deps.tickets.get(model);
-      if (isOff || ticket) {
+      const isWanted = this.deps.tickets.has(model);
+      const missing = this.#missing(model);
+      if (model.loaded || model.onDemand || pool.phase !== 'running' || pool.stops !== stops) {
         this.#owed.delete(model);
-        if (!ticket) pool.waitingFor = null;
-      } else if (this.#missing(model).every((each) => !each.loaded && refusal(each, now) === null)) {
+        if (!isWanted) pool.waitingFor = null;
+      } else if (isWanted) {
+        // By a request, which may give up, or fail as the start did: it is still owed then.
+      } else if (missing.every((each) => !each.loaded && refusal(each, now) === null)) {
         this.#owed.delete(model);
         this.deps.start(model, size);
-      }
+      } else pool.waitingFor = waitsFor(missing);
     }
   }
 
@@ -138,12 +139,16 @@ export class RequirementLoads {
       numbers: { requires: name },
     });
     end(ticket, lacking);
-    if (ticket.isStart && !ticket.isStopped) {
+    if (ticket.isStart && !model.onDemand && !ticket.isStopped) {
       this.#owed.set(model, { size: ticket.size, stops: model.pool.stops });
-      model.pool.waitingFor = `its requirement ${name}`;
+      model.pool.waitingFor = waitsFor([requirement]);
     }
     refused(model, lacking);
   }
+}
+
+function waitsFor(missing: readonly Model[]): string {
+  return `its requirement ${missing.map(shortName).join(', ')}`;
 }
 
 export function isReady(model: Model): boolean {

@@ -290,6 +290,13 @@ export class ModelRuntime {
     await this.#unloadOrder.unload(model, reason);
   }
 
+  /** As `unload`; one that loads is called off. @throws SupError SUP_CONFLICT where others cannot do without it */
+  async empty(app: App, pool: Pool): Promise<void> {
+    const model = this.of(app, pool);
+    if (!model?.isReady || this.isLoading(model)) return pool.resize(0);
+    await this.#unloadOrder.unload(model, 'scaled to 0');
+  }
+
   /** At once, since memory runs out. */
   evict(pool: Pool, reason: string): Promise<void> {
     const model = this.models().find((each) => each.pool === pool);

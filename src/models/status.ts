@@ -69,7 +69,9 @@ export function stateOf(model: Model, loads: Loads, now: number): { state: Model
   if (pool.phase === 'stopping') return { state: 'unloading', reason: 'its workers drain' };
   if (model.isReady) return { state: 'ready', reason: null };
   const loading = loads.stateOf(model);
-  if (loading === 'waiting') return { state: 'loading', reason: `it waits for ${pool.waitingFor ?? 'its turn'}` };
+  // Also without a load that is wanted: a start that is made up for when what it requires is there.
+  if (loading === 'waiting' || (loading === null && pool.desired === 0 && pool.waitingFor !== null))
+    return { state: 'loading', reason: `it waits for ${pool.waitingFor ?? 'its turn'}` };
   if (failure !== null && failure.until > now) return { state: 'failed', reason: failure.error.message };
   const troubled = pool.active().find((worker) => worker.lastFailure !== null);
   if (troubled) return { state: 'failed', reason: troubled.lastFailure };

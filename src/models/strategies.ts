@@ -43,6 +43,11 @@ export class Strategies {
     return isBuiltIn(name) ? name : FALLBACK;
   }
 
+  /** It is one's own, and there. */
+  isOwn(name: string): boolean {
+    return this.#own.has(name);
+  }
+
   /** What one's own says; null for one that is built in, and where it says nothing that can be followed. */
   ask(name: string, facts: () => StrategyFacts): StrategyAnswer | null {
     if (isBuiltIn(name)) return null;

@@ -30,6 +30,7 @@ export interface UnloaderDependencies {
 const EXPECTED_MS = 60_000;
 const EXPECTED_CHANCE = 0.5;
 const LEAST_SAMPLES = 3;
+const NOT_OVER = 'its time is not over';
 const USE_SOON_MS = 15 * 60_000;
 
 /** Takes models out of memory, cycle by cycle: who goes is decided in policy/unload.ts. */
@@ -69,7 +70,8 @@ export class Unloader {
 
   #candidates(models: readonly Model[]): UnloadCandidate[] {
     const loaded = models.filter((model) => model.loaded && model.unloading === null);
-    const needed = dependents(loaded);
+    // One that is on its way out may still be at work.
+    const needed = dependents(models.filter((model) => model.loaded || model.isLeaving));
     return loaded.map((model) => this.#candidate(model, needed.get(model) ?? []));
   }
 
@@ -179,10 +181,18 @@ function keepaliveOf(
   strategy: string,
 ): UnloadCandidate['keepalive'] {
   if (verdict === null || verdict.clock === null)
-    return { clock: 'strategy', due: false, adaptive: false, reason: '', label: strategy, numbers: {} };
+    return {
+      clock: 'strategy',
+      due: false,
+      adaptive: false,
+      reason: '',
+      stays: NOT_OVER,
+      label: strategy,
+      numbers: {},
+    };
   const { clock, action, reason, adaptive, numbers } = verdict;
   const label = clock === 'strategy' ? verdict.strategy : clock;
-  const own = { clock, due: action === 'unload', adaptive, reason, label, numbers };
+  const own = { clock, due: action === 'unload', adaptive, reason, stays: NOT_OVER, label, numbers };
   if (answer === null || (own.due && clock === 'ttl')) return own;
   const why = answer.reason ?? 'it is idle enough';
   return {
@@ -190,6 +200,7 @@ function keepaliveOf(
     due: answer.unload,
     adaptive: false,
     reason: `by its strategy ${strategy}: ${why}`,
+    stays: `its strategy ${strategy} keeps it`,
     label: strategy,
     numbers: { clock: strategy, idle_ms: numbers.idle_ms ?? null },
   };

@@ -67,18 +67,19 @@ function packageStatus(
   model: Model,
   models: readonly Model[],
   { ranks, whyNot }: Order,
-  { config, log, idle, now, wall }: Known,
+  { config, log, idle, strategies, now, wall }: Known,
 ): PackageStatus {
   const { app, name, version } = model;
   const unusedMs = model.unusedMs(now);
   const idleMs = model.idleMs(now);
   const { strategy, preference } = model.unload;
+  const rules = strategy ?? config.strategy;
   return {
     model: app.name,
     version,
     key: model.config.versions.length === 1 ? app.name : name,
     loaded: model.loaded,
-    strategy: strategy ?? config.strategy,
+    strategy: rules,
     ownStrategy: strategy,
     preference,
     requires: model.config.unload.requires,
@@ -89,7 +90,7 @@ function packageStatus(
     totals: log.of(name),
     rank: ranks.get(name) ?? null,
     whyNot: model.loaded ? (whyNot.get(name) ?? (model.unloading === null ? null : 'unloading')) : null,
-    goesInSeconds: ranks.has(name) ? goesInSeconds(idle.verdict(model), idleMs) : null,
+    goesInSeconds: ranks.has(name) && !strategies.isOwn(rules) ? goesInSeconds(idle.verdict(model), idleMs) : null,
   };
 }
 

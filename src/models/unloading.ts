@@ -58,9 +58,8 @@ export class Unloading {
       changed,
       gone,
       usedBytes: () => box().usedBytes,
-      measured: (record) => {
-        if (config().unloading.trackImpact) this.#log.add(record);
-      },
+      tracks: () => config().unloading.trackImpact,
+      ended: (record) => this.#log.add(record),
     });
     this.idle = new Idle({ clock, config, strategies: this.strategies, pressure, decided, load });
     this.#unloader = new Unloader({

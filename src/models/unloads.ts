@@ -9,14 +9,16 @@ export interface UnloadsDependencies {
   clock: Clock;
   ledger: MemoryLedger<Model>;
   decided: (subject: string, policy: string, decision: PolicyDecision) => void;
+  /** Whether what it brings is measured. */
+  tracks: () => boolean;
   /** What the whole box uses, as it was measured last. */
   usedBytes: () => number | null;
   /** Its queue may have to open or close. */
   changed: (model: Model) => void;
   /** The last worker of one has ended. */
   gone: () => void;
-  /** It has ended, and what its processes gave back is measured. */
-  measured: (record: UnloadRecord) => void;
+  /** And what its processes gave back is measured, where it is tracked. */
+  ended: (record: UnloadRecord) => void;
 }
 
 /** Who wanted it, and why. */
@@ -33,9 +35,6 @@ export interface UnloadRequest {
 /** Less than this share of what it took came back: something holds on to it. */
 const CAME_BACK = 0.5;
 const MIB = 1024 ** 2;
-/** A host whose last thread has ended leaves within milliseconds; what takes longer is still there. */
-const HOST_LEAVES_MS = 2000;
-const LOOK_MS = 20;
 
 /** Takes models out of memory, and measures what that brings. What is in flight is finished, what is queued loads them again. */
 export class Unloads {
@@ -58,7 +57,8 @@ export class Unloads {
     const size = model.measured();
     model.learnSize();
     const memory = new ModelMemory(model);
-    const beforeBytes = memory.before;
+    const tracked = this.deps.tracks();
+    const beforeBytes = tracked ? memory.before : null;
     const at = clock.wall();
     const startedAt = clock.now();
     const boxBeforeBytes = usedBytes();
@@ -74,12 +74,11 @@ export class Unloads {
     model.unloaded = { at: startedAt, cause };
     pool.setSize(0);
     this.#underWay++;
-    const ended = pool.gone().then(() => this.#left(model, memory));
-    const unloading = ended.finally(() => {
+    const unloading = pool.gone().finally(() => {
       if (model.unloading === unloading) model.unloading = null;
       const endedAt = clock.now();
       ledger.left(model, endedAt);
-      const afterBytes = memory.now();
+      const afterBytes = tracked ? memory.now() : null;
       this.#underWay--;
       const record: UnloadRecord = {
         model: model.name,
@@ -90,23 +89,17 @@ export class Unloads {
         beforeBytes,
         afterBytes,
         freedBytes: beforeBytes === null || afterBytes === null ? null : beforeBytes - afterBytes,
-        // A process that is kept has passed a measurement of its own.
-        error: memory.failure() ?? (pool.keptPid === null ? whatStayed(beforeBytes, afterBytes) : null),
+        // A process that is kept has passed a measurement of its own; one that others share is theirs, too.
+        error:
+          memory.failure() ??
+          (pool.keptPid === null && model.config.threadHost === null ? whatStayed(beforeBytes, afterBytes) : null),
       };
-      this.deps.measured(record);
+      this.deps.ended(record);
       this.#ended.push({ record, endedAt, boxBeforeBytes });
       gone();
     });
     model.unloading = unloading;
     changed(model);
-  }
-
-  /** Its workers have ended: resolves when their processes have, too, unless one is kept or used again. */
-  async #left(model: Model, memory: ModelMemory): Promise<void> {
-    const { clock } = this.deps;
-    const deadline = clock.now() + HOST_LEAVES_MS;
-    while (!memory.isGone && model.pool.keptPid === null && !model.loaded && clock.now() < deadline)
-      await new Promise<void>((resolve) => clock.setTimeout(resolve, LOOK_MS));
   }
 
   /** Memory was measured at `at`, monotonic ms: what has ended before that is in it. */

@@ -28,6 +28,8 @@ export interface UnloadCandidate {
     /** By what was learned, and not by what was said. */
     adaptive: boolean;
     reason: string;
+    /** Why it stays where its time is not over. */
+    stays: string;
     /** Under which name it is counted. */
     label: string;
     numbers: PolicyDecision['numbers'];
@@ -96,7 +98,7 @@ export function decideUnloads(
     else if (cause !== null) {
       const value = model.keepValue();
       due.push({ model, value, victim: victimOf(model, cause, pressure, value) });
-    } else kept.set(model.name, model.expected ? 'a request is likely soon' : 'its time is not over');
+    } else kept.set(model.name, model.expected ? 'a request is likely soon' : model.keepalive.stays);
   }
   due.sort((a, b) => b.victim.score - a.victim.score || leastValue(a, b));
   return { due: due.map(({ victim }) => victim), kept };
@@ -114,7 +116,7 @@ export function nextToGo(models: readonly UnloadCandidate[]): string[] {
 
 /** What no cause overrules; null: nothing of the kind. */
 function whyNever({ onDemand, preference, loading, idleMs, neededBy }: UnloadCandidate): string | null {
-  if (!onDemand) return 'its configuration keeps it loaded';
+  if (!onDemand) return 'always loaded: workers.min, or scaled by hand';
   if (preference === 'keep') return 'pinned';
   if (loading) return 'loading';
   if (idleMs === null) return 'busy';

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.js';
 import type { BalancerName } from '../config/types.js';
 import type { SupError } from '../errors.js';
 import type { PolicyDecision } from '../policy/decision.js';
+import type { Company } from './company.js';
 
 export interface DispatcherConfig {
   /** `intents@v1`, for messages. */
@@ -25,6 +26,8 @@ export interface DispatcherConfig {
 
 export interface DispatcherDependencies {
   clock: Clock;
+  /** Of all the models whose workers may share hosts with these. Default: there are no others. */
+  company?: Company;
   onDecision?: (decision: PolicyDecision) => void;
   /** Runs the callback once what this turn of the event loop has to read has been read; setImmediate unless given. */
   defer?: (callback: () => void) => void;

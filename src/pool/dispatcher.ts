@@ -8,6 +8,7 @@ import { Alarm } from './alarm.js';
 import { Backlog } from './backlog.js';
 import { hashKey } from './balancers/consistent-hash.js';
 import { Casualties } from './casualties.js';
+import { Company } from './company.js';
 import { Departures } from './departures.js';
 import type { Availability, DispatcherConfig, DispatcherDependencies, Leaving } from './dispatcher-contract.js';
 import { cancelled } from './failures.js';
@@ -35,11 +36,7 @@ export class Dispatcher {
   readonly #clock: Clock;
   readonly #backlog = new Backlog();
   readonly #budget = new RetryBudget();
-  readonly #slots = new Slots({
-    now: () => this.#clock.now(),
-    queued: () => this.#backlog.ordinary,
-    oldest: () => this.#backlog.oldestOrdinary(),
-  });
+  readonly #slots: Slots;
   readonly #ledger = new Ledger(() => this.#config.model);
   readonly #alarm: Alarm;
   readonly #timing: Timing;
@@ -52,9 +49,12 @@ export class Dispatcher {
   #availability: Availability = { kind: 'up' };
   #closed = false;
 
-  constructor(config: DispatcherConfig, { clock, onDecision, defer }: DispatcherDependencies) {
+  constructor(config: DispatcherConfig, { clock, company, onDecision, defer }: DispatcherDependencies) {
     const decide = onDecision ?? (() => {});
-    const [backlog, slots, ledger] = [this.#backlog, this.#slots, this.#ledger];
+    const [backlog, ledger] = [this.#backlog, this.#ledger];
+    const queue = { now: () => clock.now(), queued: () => backlog.ordinary, oldest: () => backlog.oldestOrdinary() };
+    const slots = new Slots(queue, company ?? new Company());
+    this.#slots = slots;
     const requeue = (item: Item) => this.#requeue(item);
     this.#config = config;
     this.#clock = clock;
@@ -321,7 +321,7 @@ export class Dispatcher {
 
   #failQueued(error: SupError): void {
     for (const item of this.#backlog.items()) {
-      this.#ledger.fail(item, 'lost', error);
+      this.#ledger.fail(item, 'refused', error);
       this.#backlog.left(item);
     }
   }

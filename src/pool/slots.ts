@@ -6,6 +6,7 @@ import { Cost } from './balancers/cost.js';
 import { LeastConnections } from './balancers/least-connections.js';
 import { Pace } from './balancers/pace.js';
 import { strategies } from './balancers/strategies.js';
+import type { Company } from './company.js';
 import type { Item } from './job.js';
 
 /** One ready worker as the dispatcher sees it. */
@@ -77,7 +78,10 @@ export class Slots {
     !owner.domain.reserved &&
     !owner.domain.solo;
 
-  constructor(private readonly queue: Pick<Situation, 'now' | 'queued' | 'oldest'>) {}
+  constructor(
+    private readonly queue: Pick<Situation, 'now' | 'queued' | 'oldest'>,
+    private readonly company: Company,
+  ) {}
 
   set strategy(strategy: BalancerName) {
     if (strategy === this.#strategy) return;
@@ -165,10 +169,7 @@ export class Slots {
   begin(batch: Batch, solo: boolean): void {
     const { owner } = batch;
     const { domain } = owner;
-    if (domain.batches.size > 0) {
-      batch.alone = false;
-      for (const other of domain.batches) other.alone = false;
-    }
+    this.company.joined(domain.name, batch);
     domain.solo = solo;
     domain.batches.add(batch);
     owner.batches.add(batch);
@@ -180,6 +181,7 @@ export class Slots {
     const { owner } = batch;
     owner.batches.delete(batch);
     owner.domain.batches.delete(batch);
+    this.company.left(owner.domain.name, batch);
     owner.domain.solo = false;
     owner.inputs -= batch.items.length;
     this.#releaseIfIdle(owner);

@@ -78,8 +78,8 @@ export type CleanupLevel = 'trim' | 'emergency';
 export type CleanupRequest = CleanupLevel | 'collect';
 
 /**
- * The answer to `unload`, before the worker exits, where a model was loaded: the model's `unload` has run, its resources are closed and garbage is collected. Sizes
- * are of its own isolate (heap in use + external), and of its process.
+ * The answer to `unload`, before the worker exits, where a model was loaded: the model's `unload` has run, its resources are closed, and garbage
+ * is collected where there may be much. Sizes are of its own isolate (heap in use + external), and of its process.
  */
 export interface UnloadedMessage {
   type: 'unloaded';

@@ -56,6 +56,7 @@ class Rig {
       life: {
         start: (_app, pool, size) => pool.resize(size),
         settled: (_app, pool) => pool.settled(),
+        empty: (_app, pool) => pool.resize(0),
         load: async () => {},
         unload: async () => {},
       },

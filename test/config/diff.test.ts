@@ -66,6 +66,7 @@ describe('diffApp', () => {
       'versions',
     ],
     [MODEL, `${MODEL}, isolation: thread`, 'new-pool'],
+    [`${MODEL}, isolation: thread`, `${MODEL}, isolation: thread, thread_host: a`, 'generation'],
     [MODEL, `${MODEL}, isolation: thread, env: { A: 1 }, workers: 3`, 'new-pool'],
     [MODEL, `${MODEL}, env: { A: 1 }, workers: 3`, 'generation'],
     [WEB(), WEB(8081), 'same'],

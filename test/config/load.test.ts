@@ -130,6 +130,7 @@ describe('defaults', () => {
         routing: { strategy: 'least_connections', key: 'user' },
         unload: { requires: [], keepProcess: false },
         isolation: 'process',
+        threadHost: null,
         concurrency: 1,
         timeoutMs: 30_000,
         batching: { maxSize: 32, maxDelayMs: 0, preferred: [] },
@@ -221,6 +222,7 @@ apps:
     unload: { strategy: conservative, preference: evict, requires: [tokens@v1], keep_process: true }
     options: { device: cpu, labels: [] }
     isolation: thread
+    thread_host: tokenizers
     workers: { min: 0, max: max }
     concurrency: 4
     timeout: 5s
@@ -358,6 +360,7 @@ apps:
     versionPolicy: { kind: 'latest', count: 1 },
     routing: { strategy: 'consistent_hash', key: { header: 'x-session' } },
     isolation: 'thread',
+    threadHost: 'tokenizers',
     workers: { min: 0, max: 6 },
     concurrency: 4,
     timeoutMs: 5000,

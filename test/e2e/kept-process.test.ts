@@ -49,3 +49,20 @@ it.each(['process', 'thread'] as const)('a %s is kept from one load of its model
   await box.ok('delete', 'model');
   expect(isAlive(third.pid)).toBe(false);
 });
+
+it('no process is kept while memory is short', async () => {
+  const box = await Box.open(`limits: { memory: 4GiB }
+pressure: { medium: 1MiB, high: 3GiB, critical: 3500MiB }
+apps:
+  model:
+    module: $FIXTURES/models/remembers.mjs
+    workers: { min: 0, max: 1 }
+    unload: { keep_process: true }
+`);
+  const models = new Models(box);
+  await box.ok('start', 'supervisor.yaml');
+  await expect.poll(async () => (await box.api('GET', '/api/memory/')).json).toMatchObject({ pressure: 'medium' });
+  const { pid } = outputsOf<Memory>(await models.ask('model', ''));
+  await models.act('unload', 'model');
+  expect(isAlive(pid)).toBe(false);
+});

@@ -140,7 +140,9 @@ apps:
     const refused = await models.tryTo('unload', 'tokenizer');
     expect([refused.status, codeOf(refused)]).toEqual([409, 'SUP_CONFLICT']);
     expect(refused.text).toContain('tokenizer@v1 is needed by ranker, encoder: unload ranker, encoder first');
-    expect((await models.status('tokenizer')).state).toBe('ready');
+    const scaled = await models.tryTo('scale', 'tokenizer', { size: '0' });
+    expect([scaled.status, codeOf(scaled)]).toEqual([409, 'SUP_CONFLICT']);
+    expect(await models.status('tokenizer')).toMatchObject({ state: 'ready', instances: { target: 1 } });
     await box.ok('unload', 'all');
     expect(await unloadsOf(box)).toEqual(['ranker@v1', 'encoder@v1', 'tokenizer@v1']);
     expect((await models.ask('ranker', 'x')).status).toBe(200);
@@ -164,6 +166,29 @@ apps:
     ]);
     expect(loadsOf(box)[0]).toMatch(/^tokenizer/);
     expect(loadsOf(box).slice(2)).toEqual(['encoder@v1/1', 'ranker@v1/1']);
+  });
+
+  it('may start late or be stopped: whoever needs it and is always loaded comes up after it', async () => {
+    const box = await Box.open(`apps:
+  ranker: ${journal(0, 'tokenizer', 'workers: 1')}
+  tokenizer: ${journal(0, '', 'workers: 1, depends_on: { slow: ready }')}
+  slow: ${journal(800, '', 'workers: 1')}
+`);
+    const models = new Models(box);
+    await box.ok('start', 'supervisor.yaml');
+    expect(loadsOf(box)).toEqual(['slow@v1/1', 'tokenizer@v1/1', 'ranker@v1/1']);
+    await models.act('stop', 'tokenizer');
+    // What is loaded goes on; what is to load again cannot.
+    expect((await models.ask('ranker', 'x')).status).toBe(200);
+    expect((await models.tryTo('restart', 'ranker')).text).toContain('start it with: supervisor start tokenizer');
+    const refused = await models.ask('ranker', 'x');
+    expect([refused.status, codeOf(refused)]).toEqual([503, 'SUP_LOAD_FAILED']);
+    expect(await models.status('ranker')).toMatchObject({
+      state: 'loading',
+      reason: 'it waits for its requirement tokenizer',
+    });
+    await models.act('start', 'tokenizer');
+    await until(async () => (await models.status('ranker')).state === 'ready', 'the ranker to come up by itself');
   });
 
   it('is the reason where it does not load, and is not tried again at once', async () => {

@@ -7,7 +7,7 @@ import { codeOf, Models } from '../support/models.js';
 const MIB = 1024 ** 2;
 const LIMIT_MIB = 1024;
 const LONG = process.env.SUPERVISOR_LONG_TESTS !== undefined;
-const FOR_MS = LONG ? 60_000 : 15_000;
+const FOR_MS = LONG ? 60_000 : 8000;
 const CLIENTS = 6;
 /** Of native memory; three models take up to half of the limit, and all of them half as much again as there is. */
 const SIZES = [60, 73, 85, 98, 111, 124, 136, 149, 162, 174, 187, 200];

@@ -112,6 +112,7 @@ it('knows whose a stream is since it was attached again', async () => {
   const log = create();
   const stream = new PassThrough();
   for (let life = 1; life <= 20; life++) {
+    log.detach(stream);
     log.attach(`model/${life}`, 'stdout', stream);
     stream.write(`one of ${life}\nhalf of ${life}`);
     await new Promise((resolve) => setImmediate(resolve));

@@ -243,6 +243,11 @@ describe('a refused change', () => {
     [{ unloading: 3 }, 'SUP_CONFIG_INVALID', ['run-time change unloading: must be a map of keys, not `3`']],
     [{ '': 3 }, 'SUP_CONFIG_INVALID', ['run-time change [""]: unknown key']],
     [
+      { unloading: { strategy: 'aggressive' }, 'unloading.strategy': 'conservative' },
+      'SUP_CONFIG_INVALID',
+      ['run-time change unloading.strategy: is there twice'],
+    ],
+    [
       { 'apps.n.timeout': '5s' },
       'SUP_CONFIG_INVALID',
       ['run-time change apps.n: there is no such app, did you mean `m`?'],

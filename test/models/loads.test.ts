@@ -594,6 +594,8 @@ describe('what a model requires', () => {
   it('is not loaded for one that there will be no room for', async () => {
     const rig = chain(10, 2000);
     await expect(rig.ask(1)).rejects.toMatchObject({ code: 'SUP_NO_ROOM' });
+    rig.of(1).fake.requests = 0;
+    await rig.loads.want(rig.of(1).model, 'forecast', 1);
     expect(rig.order).toEqual([]);
   });
 
@@ -607,12 +609,16 @@ describe('what a model requires', () => {
     const rig = chain(10, 10);
     const { fake } = rig.of(0);
     fake.pool.phase = 'stopped';
+    rig.of(1).fake.onDemand = false;
     const starting = rig.loads.want(rig.of(1).model, 'start', 2);
     await expect(starting).rejects.toThrow(/requires m0: m0 is stopped; start it with: supervisor start m0/);
     expect(rig.of(1).fake.pool.waitingFor).toBe('its requirement m0');
+    // A request that fails just so takes nothing away from that.
+    await expect(rig.ask(1)).rejects.toMatchObject({ code: 'SUP_LOAD_FAILED' });
+    rig.of(1).fake.requests = 0;
     rig.sample();
     await turn();
-    expect(rig.order).toEqual([]);
+    expect([rig.order, rig.of(1).fake.pool.waitingFor]).toEqual([[], 'its requirement m0']);
     fake.pool.phase = 'running';
     for (let i = 0; i < 5; i++) {
       rig.sample();
@@ -680,6 +686,7 @@ describe('whatever happens', () => {
             const { requires, kept } = each[i] as { requires: number; kept: number };
             if (requires < i) fake.requires = [`m${requires}`];
             if (kept === 0) fake.unload.preference = 'keep';
+            fake.onDemand = kept !== 1;
           });
           let wanted = 0;
           let ended = 0;
@@ -690,7 +697,7 @@ describe('whatever happens', () => {
               () => ended++,
             );
           };
-          const there = () => rig.models.filter((model) => model.loaded || model.pool.draining);
+          const there = () => rig.models.filter((model) => model.onDemand && (model.loaded || model.pool.draining));
           for (const { what, model: i, cause } of steps) {
             const { fake, model } = rig.of(i);
             if (what === 'want' && fake.pool.phase === 'running') want(model, cause);

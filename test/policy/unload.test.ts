@@ -20,6 +20,7 @@ const NOT_DUE = {
   due: false,
   adaptive: false,
   reason: 'kept warm',
+  stays: 'its time is not over',
   label: 'balanced',
   numbers: {},
 } as const;
@@ -106,7 +107,7 @@ describe('why a model goes', () => {
 
 describe('why a model stays', () => {
   it.each([
-    [{ onDemand: false }, 'its configuration keeps it loaded'],
+    [{ onDemand: false }, 'always loaded: workers.min, or scaled by hand'],
     [{ preference: 'keep' as const }, 'pinned'],
     [{ loading: true }, 'loading'],
     [{ idleMs: null }, 'busy'],

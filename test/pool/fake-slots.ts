@@ -1,5 +1,6 @@
 import { ManualClock } from '../../src/clock.js';
 import type { PolicyDecision } from '../../src/policy/decision.js';
+import { Company } from '../../src/pool/company.js';
 import { Dispatcher, type DispatcherConfig, type JobResult, type Slot } from '../../src/pool/dispatcher.js';
 import type { AbortMessage, MoreMessage, PredictMessage } from '../../src/worker/protocol.js';
 
@@ -59,10 +60,11 @@ export class Bench {
   readonly config: DispatcherConfig;
   readonly #deferred: (() => void)[] = [];
 
-  constructor(config: Partial<DispatcherConfig> = {}) {
+  constructor(config: Partial<DispatcherConfig> = {}, company = new Company()) {
     this.config = { ...CONFIG, ...config };
     this.dispatcher = new Dispatcher(this.config, {
       clock: this.clock,
+      company,
       defer: (callback) => this.#deferred.push(callback),
       onDecision: (decision) => this.decisions.push(decision),
     });

@@ -5,7 +5,7 @@ import type { Backend, Exit, Instance } from '../../src/worker/backend.js';
 import type { ChildEnvironment } from '../../src/worker/backends/child.js';
 import { processBackend } from '../../src/worker/backends/process.js';
 import { socketBackend } from '../../src/worker/backends/socket.js';
-import { threadBackend } from '../../src/worker/backends/thread.js';
+import { ThreadHosts, threadBackend } from '../../src/worker/backends/thread.js';
 import { ListenSocket } from '../../src/worker/listen-socket.js';
 import type {
   CheckedMessage,
@@ -33,6 +33,9 @@ export interface LiveOptions {
   options?: Record<string, unknown>;
   /** Whether its processes may stay when their model is unloaded. */
   keep?: boolean;
+  env?: Record<string, string>;
+  threadHost?: string;
+  hosts?: ThreadHosts;
 }
 
 const groups = new Set<number>();
@@ -49,7 +52,15 @@ export class LiveWorkers {
   ) {}
 
   static model(isolation: 'process' | 'thread', fixture: string, more: LiveOptions = {}): LiveWorkers {
-    const { heapBytes = null, nodeArgs = [], concurrency = 1, options = { package: PACKAGE }, keep = false } = more;
+    const {
+      heapBytes = null,
+      nodeArgs = [],
+      concurrency = 1,
+      options = { package: PACKAGE },
+      keep = false,
+      threadHost = null,
+      hosts = new ThreadHosts(),
+    } = more;
     const version = {
       version: 'v1',
       module: path.resolve(FIXTURES, 'models', fixture),
@@ -60,11 +71,13 @@ export class LiveWorkers {
     const shared = common(heapBytes);
     const config: ModelAppConfig = {
       ...shared,
+      env: more.env ?? {},
       scale: { ...shared.scale, toZeroAfterMs: null },
       kind: 'model',
       nodeArgs,
       versions: [version],
       isolation,
+      threadHost,
       concurrency,
       timeoutMs: 30_000,
       batching: { maxSize: 32, maxDelayMs: 0, preferred: [] },
@@ -91,6 +104,7 @@ export class LiveWorkers {
       workersDir: workersDir(),
       environment: environment(output),
       env,
+      hosts,
       keepsProcess: () => keep,
       mayKeep: () => keep,
     });
@@ -121,6 +135,11 @@ export class LiveWorkers {
 
   get keptPid(): number | null {
     return this.backend.keptPid ?? null;
+  }
+
+  /** Nothing more is launched where this one runs. */
+  leave(worker: LiveWorker): void {
+    this.backend.leave(worker.domain);
   }
 
   async release(): Promise<void> {
@@ -173,6 +192,10 @@ export class LiveWorker {
 
   get pid(): number {
     return this.#instance.pid as number;
+  }
+
+  get domain(): string {
+    return this.#instance.domain;
   }
 
   get said(): string {
@@ -290,6 +313,7 @@ function environment(output: string[]): ChildEnvironment {
       attach: (_worker, _stream, readable) => {
         readable.on('data', (chunk) => output.push(String(chunk)));
       },
+      detach: (readable) => void readable.removeAllListeners('data'),
     },
     groups: {
       mark: {},

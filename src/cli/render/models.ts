@@ -74,6 +74,7 @@ function servesText(model: ModelStatus): string {
 function keptText({ keepalive }: ModelStatus): string {
   if (keepalive === null) return 'for ever';
   const { keep_seconds: keep, prewarm_seconds: again, basis } = keepalive;
+  if (keep === null && basis === 'strategy') return 'as long as its strategy says (a plug-in’s)';
   const kept = keep === null ? 'for ever' : `${formatAge(keep)} after a request`;
   return `${kept}${again === null ? '' : `, loaded again after ${formatAge(again)}`} (${BASES[basis]})`;
 }

@@ -20,7 +20,9 @@ const HOLDS: Readonly<Record<string, string>> = {
 export function sizeInWords(sizing: Sizing): string {
   const { desired, min, max, pinned, target, held_by } = sizing;
   const size = `${workers(desired)} (min ${min}, max ${max})`;
-  const hold = held_by === null ? '' : `, held by ${HOLDS[held_by] ?? held_by}`;
+  // Whether an idle model stays is a matter of unloading, and not of its size.
+  const holder = held_by === 'min' && min === 0 ? 'its time to stay loaded' : (HOLDS[held_by ?? ''] ?? held_by);
+  const hold = held_by === null ? '' : `, held by ${holder}`;
   if (pinned !== null) return `${size}; pinned to ${pinned} by hand until 'scale … auto'`;
   if (desired === 0) return `${size}; asleep: the first request starts one`;
   if (target === null) return `${size}; what demand asks for is not known yet${hold}`;

@@ -21,7 +21,7 @@ export function actRoutes(app: FastifyInstance, supervisor: Supervisor): void {
 
   app.post<ToTarget>('/api/apps/:target/scale', async ({ params, body, query }) => {
     const size = objectBody(body, ['size']).size ?? queryOf(query, ['size']).size;
-    return reportOrThrow(await supervisor.scale(params.target, sizeOf(size)));
+    return reportOrRefusal(await supervisor.scale(params.target, sizeOf(size)));
   });
 }
 

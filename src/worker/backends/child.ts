@@ -3,9 +3,11 @@ import type { Readable } from 'node:stream';
 import type { Exit, Instance } from '../backend.js';
 import { signalGroup } from '../kill.js';
 
-/** Where the lines of a worker's output go. A stream that is attached again is the other worker's from then on. */
+/** Where the lines of a worker's output go. */
 export interface OutputSink {
   attach(worker: string, stream: 'stdout' | 'stderr', readable: Readable): void;
+  /** What it prints from now on is another's. */
+  detach(readable: Readable): void;
 }
 
 /** Told of every process group that lives, so that none outlives the master. */
@@ -35,6 +37,8 @@ export interface ChildOptions {
 
 /** How long the output of a dead child may stay open (grandchildren that left its group hold it) before we let go of it. */
 const OUTPUT_LINGER_MS = 1000;
+/** The same of its message channel. */
+const MESSAGES_LINGER_MS = 200;
 
 /**
  * Spawns a process as the leader of its own group and session. `onExit` is called exactly once, also when the spawn itself fails;
@@ -84,15 +88,32 @@ export function spawnChild(
       child.stderr?.destroy();
     }, OUTPUT_LINGER_MS);
     child.once('close', () => clearTimeout(linger));
-    finish({ code, signal, message: null });
+    afterMessages(child, () => finish({ code, signal, message: null }));
   });
   return child;
 }
 
-/** What a child that goes on prints is another worker's from now on. */
-export function reattach(worker: string, { stdout, stderr }: ChildProcess, { output }: ChildEnvironment): void {
-  if (stdout) output.attach(worker, 'stdout', stdout);
-  if (stderr) output.attach(worker, 'stderr', stderr);
+/** The end of a process may be seen before the last that it said: that is read first. */
+function afterMessages(child: ChildProcess, done: () => void): void {
+  if (!child.connected) {
+    done();
+    return;
+  }
+  const timer = setTimeout(done, MESSAGES_LINGER_MS);
+  child.once('disconnect', () => {
+    clearTimeout(timer);
+    done();
+  });
+}
+
+/** What a child that goes on prints is another worker's from now on. @param former where it went so far */
+export function reattach(worker: string, child: ChildProcess, now: ChildEnvironment, former: ChildEnvironment): void {
+  for (const stream of ['stdout', 'stderr'] as const) {
+    const readable = child[stream];
+    if (!readable) continue;
+    former.output.detach(readable);
+    now.output.attach(worker, stream, readable);
+  }
 }
 
 /** A worker that is one child process. */

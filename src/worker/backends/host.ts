@@ -1,6 +1,7 @@
 import type { ModelAppConfig } from '../../config/schema.js';
 import { type ChildEnvironment, spawnChild } from './child.js';
 import { heapFlags } from './heap.js';
+import type { ThreadHosts } from './thread.js';
 
 export interface HostOptions {
   config: ModelAppConfig;
@@ -8,6 +9,8 @@ export interface HostOptions {
   workersDir: string;
   environment: ChildEnvironment;
   env: (worker: string, slot: number) => NodeJS.ProcessEnv;
+  /** Those that models share. */
+  hosts: ThreadHosts;
   /** Whether its processes may be kept after their model is unloaded, and so are measured before it is loaded. Read at each use. */
   keepsProcess: () => boolean;
   /** Whether one may be kept right now. */

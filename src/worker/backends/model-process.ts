@@ -69,7 +69,8 @@ export class ModelProcess {
 
   /** Another worker takes it over. */
   renamed(worker: string): void {
-    reattach(worker, this.#child, this.options.environment);
+    const { environment } = this.options;
+    reattach(worker, this.#child, environment, environment);
   }
 
   run({ worker }: Launch, events: InstanceEvents): Instance {

@@ -1,8 +1,10 @@
 import type { ChildProcess } from 'node:child_process';
+import type { ModelAppConfig } from '../../config/schema.js';
 import type { Backend, Exit, Instance, InstanceEvents, Launch } from '../backend.js';
 import { describeExit } from '../backend.js';
 import { signalGroup } from '../kill.js';
 import type { FromHost, FromWorker, ThreadEnvelope, ToHost, ToWorker } from '../protocol.js';
+import { type ChildEnvironment, reattach } from './child.js';
 import { Footing } from './footing.js';
 import { heapMebibytes } from './heap.js';
 import { type HostOptions, spawnHost } from './host.js';
@@ -17,27 +19,53 @@ const SECOND_LOOK_MS = 100;
  * new one.
  */
 export function threadBackend(options: HostOptions): Backend {
-  let host: Host | null = null;
-  let hosts = 0;
+  const { config, version, hosts } = options;
+  const place =
+    config.threadHost === null
+      ? { name: `${config.name}@${version.version}`, host: null, launched: 0 }
+      : hosts.of(config);
   return {
     leave(domain) {
-      if (host?.domain === domain) host = null;
+      if (place.host?.domain === domain) place.host = null;
     },
     launch(launch, events) {
-      if (!host?.usable) host = new Host(options, `${options.config.name}@${options.version.version}/host-${++hosts}`);
-      return host.launch(launch, events);
+      if (!place.host?.usable) place.host = new Host(options, `${place.name}/host-${++place.launched}`);
+      return place.host.launch(options, launch, events);
     },
     get keptPid() {
-      return host?.keptPid ?? null;
+      return place.host?.keptPid ?? null;
     },
     async release() {
-      await host?.release();
+      await place.host?.release();
     },
   };
 }
 
+/** Where the next thread is to run: in the present host, if it can take one. */
+interface Place {
+  readonly name: string;
+  host: Host | null;
+  launched: number;
+}
+
+/** Hosts that the threads of several models share, by name. Programs of another environment, folder or flags have another one. */
+export class ThreadHosts {
+  readonly #places = new Map<string, Place>();
+
+  of({ threadHost, env, cwd, args, nodeArgs }: ModelAppConfig): Place {
+    const key = JSON.stringify([threadHost, Object.entries(env).sort(), cwd, args, nodeArgs]);
+    let place = this.#places.get(key);
+    if (!place) {
+      place = { name: `${threadHost}`, host: null, launched: 0 };
+      this.#places.set(key, place);
+    }
+    return place;
+  }
+}
+
 interface Thread {
   events: InstanceEvents;
+  options: HostOptions;
   /** It ends because its model is unloaded: its end is told when the host has given the memory back. */
   parking: boolean;
   deadline: NodeJS.Timeout | null;
@@ -55,11 +83,16 @@ class Host {
   /** Whether the host is to stay when its last thread ends. */
   #staying: () => boolean = () => false;
 
+  /** Whose log has what it prints. */
+  #environment: ChildEnvironment;
+
+  /** @param options of the model that needs it first */
   constructor(
-    private readonly options: HostOptions,
+    options: HostOptions,
     readonly name: string,
   ) {
-    this.#held = options.keepsProcess() ? [] : null;
+    this.#environment = options.environment;
+    this.#held = options.keepsProcess() || options.config.threadHost !== null ? [] : null;
     let exited!: () => void;
     this.#exited = new Promise((resolve) => {
       exited = resolve;
@@ -100,11 +133,11 @@ class Host {
     clearTimeout(deadline);
   }
 
-  launch({ worker }: Launch, events: InstanceEvents): Instance {
+  launch(options: HostOptions, { worker }: Launch, events: InstanceEvents): Instance {
     this.#staying = () => false;
     const number = ++this.#threadNumber;
-    this.#threads.set(number, { events, parking: false, deadline: null });
-    const { config, version } = this.options;
+    this.#threads.set(number, { events, options, parking: false, deadline: null });
+    const { config, version } = options;
     const resourceLimitsMb = heapMebibytes(config.limits.heapBytes);
     this.#send(0, { type: 'startThread', thread: number, concurrency: config.concurrency, resourceLimitsMb });
     this.#send(number, {
@@ -122,7 +155,7 @@ class Host {
       send: (message) => this.#send(number, message),
       terminate: () => this.#send(0, { type: 'endThread', thread: number }),
       park: (wanted) => {
-        this.#staying = wanted;
+        this.#staying = () => wanted() && options.mayKeep();
         const thread = this.#threads.get(number);
         if (thread) thread.parking = true;
         this.#send(0, { type: 'endThread', thread: number });
@@ -157,9 +190,11 @@ class Host {
 
   #receive({ thread, message }: ThreadEnvelope<FromWorker | FromHost>): void {
     if (thread === 0 && message.type === 'hello' && this.#held) this.#measured();
-    if (message.type === 'threadExit')
-      this.#threadGone(message.thread, { code: null, signal: null, message: message.message ?? 'thread ended' });
-    else this.#threads.get(thread)?.events.message(message);
+    if (message.type === 'threadExit') {
+      // One that was terminated did not end well, though it was asked for.
+      const code = message.message === null && this.#threads.get(message.thread)?.deadline === null ? 0 : null;
+      this.#threadGone(message.thread, { code, signal: null, message: message.message ?? 'thread ended' });
+    } else this.#threads.get(thread)?.events.message(message);
   }
 
   #threadGone(number: number, exit: Exit): void {
@@ -167,6 +202,7 @@ class Host {
     if (!thread) return;
     this.#threads.delete(number);
     if (thread.deadline) clearTimeout(thread.deadline);
+    this.#followLog(thread.options.environment);
     const tell = () => thread.events.exit(exit);
     if (thread.parking) {
       this.#park(true, tell);
@@ -179,13 +215,22 @@ class Host {
     });
   }
 
+  /** An app whose last thread has left may be gone soon, and its log with it: what the host prints goes to one that is still in it. */
+  #followLog(left: ChildEnvironment): void {
+    const here = [...this.#threads.values()].map(({ options }) => options.environment);
+    const [next] = here;
+    if (this.#gone || left !== this.#environment || next === undefined || here.includes(left)) return;
+    reattach(this.name, this.#child, next, left);
+    this.#environment = next;
+  }
+
   /** @param done its memory has come back, or it has ended */
   #park(mayLookAgain: boolean, done: () => void): void {
     if (this.#threads.size > 0) {
       done();
       return;
     }
-    const wanted = !this.#gone && this.#staying() && this.options.mayKeep();
+    const wanted = !this.#gone && this.#staying();
     if (wanted && this.#footing?.regained()) done();
     else if (wanted && this.#footing && mayLookAgain) setTimeout(() => this.#park(false, done), SECOND_LOOK_MS);
     else {

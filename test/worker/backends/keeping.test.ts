@@ -47,7 +47,7 @@ describe.concurrent.each(isolations)('a %s whose model is unloaded', (isolation)
   it('ends where it is not to stay', async ({ expect }) => {
     const workers = workersOf(isolation, false);
     const worker = await workers.ready(0);
-    await worker.park();
+    expect(await worker.park()).toMatchObject({ code: 0, signal: null });
     expect(parked(worker)).toBe(true);
     expect(workers.keptPid).toBeNull();
     expect(isAlive(worker.pid)).toBe(false);
