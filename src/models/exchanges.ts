@@ -5,7 +5,7 @@ import { priceOf } from '../policy/keepalive.js';
 import { mayGo } from '../policy/load/victims.js';
 import type { LoadFacts } from '../policy/load.js';
 import type { PressureLevel } from '../policy/pressure.js';
-import { decideExchanges, type Exchange, type Newcomer } from '../policy/unload/exchange.js';
+import { decideExchanges, EXCHANGE_EVERY_MS, type Exchange, type Newcomer } from '../policy/unload/exchange.js';
 import { REGRET_MS } from '../policy/unload/patience.js';
 import type { Model } from './model.js';
 import type { Strategies } from './strategies.js';
@@ -26,7 +26,6 @@ export interface ExchangesDependencies {
   load: (model: Model) => void;
 }
 
-const EVERY_MS = 10_000;
 /** A model that is known for less has only shown gaps within bursts. */
 const LEAST_KNOWN_MS = 3_600_000;
 
@@ -41,7 +40,7 @@ export class Exchanges {
   tick(models: readonly Model[]): void {
     const now = this.deps.clock.now();
     for (const [model, until] of this.#coming) this.#fetch(model, now > until);
-    if (now - this.#lookedAt < EVERY_MS) return;
+    if (now - this.#lookedAt < EXCHANGE_EVERY_MS) return;
     this.#lookedAt = now;
     if (!this.#isOn()) return;
     const newcomers = models.filter((model) => this.#mayCome(model, now));
@@ -109,7 +108,7 @@ export class Exchanges {
     for (const other of models)
       if (unload.includes(other.name))
         this.deps.unload(other, `it makes room for ${load}, which is worth more`, { for: load });
-    this.#coming.set(model, now + EVERY_MS);
+    this.#coming.set(model, now + EXCHANGE_EVERY_MS);
     this.#fetch(model, false);
   }
 

@@ -1,6 +1,6 @@
 import { IdleHistory, priceOf } from '../../../src/policy/keepalive.js';
 import { type LoadedModel, leastThatMakeUp } from '../../../src/policy/load/victims.js';
-import { decideExchanges, type Newcomer } from '../../../src/policy/unload/exchange.js';
+import { decideExchanges, EXCHANGE_EVERY_MS, type Newcomer } from '../../../src/policy/unload/exchange.js';
 import { isTimeToLoad, type KeepFacts, keepValue, loadValue } from '../../../src/policy/unload/keep-value.js';
 import { REGRET_MS } from '../../../src/policy/unload/patience.js';
 import type { Box, Contender, Slot } from './box.js';
@@ -9,8 +9,6 @@ import type { Box, Contender, Slot } from './box.js';
 const EPOCH_MS = Date.UTC(2024, 0, 1);
 const MB = 1e6;
 const MIB = 2 ** 20;
-/** As in src/models/exchanges.ts. */
-const EXCHANGE_EVERY_MS = 10_000;
 const LEAST_PRICE = priceOf('balanced', null);
 
 /** What we know of the models of a box. */

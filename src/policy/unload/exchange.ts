@@ -28,6 +28,8 @@ export interface Exchange {
   numbers: { load_value: number; price: number; need_bytes: number | null };
 }
 
+/** How often it is looked for. */
+export const EXCHANGE_EVERY_MS = 10_000;
 /** Whoever comes unasked must be worth so many times what goes for it: forecasts err, and a load has its price beside the time that it takes. */
 const TIMES_WORTH = 2.5;
 const MIB = 1024 ** 2;

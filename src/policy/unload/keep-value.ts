@@ -1,6 +1,7 @@
 import { bestWindow } from '../keepalive/best-window.js';
 import type { IdleHistory } from '../keepalive/idle-history.js';
 import { leadMsOf } from '../keepalive/window.js';
+import { EXCHANGE_EVERY_MS } from './exchange.js';
 import { nextUseRate } from './next-use.js';
 
 /** Who goes first, see `keepValue`. */
@@ -62,7 +63,8 @@ export function isTimeToLoad({ history, unusedMs, wallMs, loadSeconds, mib }: Ke
     stretches,
     unseen,
     loadSeconds * 1000,
-    leadMsOf(loadSeconds),
+    // What is known to the second would be due and over between two looks.
+    leadMsOf(loadSeconds) + EXCHANGE_EVERY_MS,
     price * Math.max(1, mib),
   );
   return unusedMs < keepMs && unusedMs >= (prewarmMs ?? 0);

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { IdleHistory } from '../../../src/policy/keepalive.js';
+import { EXCHANGE_EVERY_MS } from '../../../src/policy/unload/exchange.js';
 import { isTimeToLoad, type KeepFacts, keepValue, loadValue } from '../../../src/policy/unload/keep-value.js';
 
 const MINUTE = 60_000;
@@ -115,6 +116,18 @@ describe('loading ahead', () => {
   it('is due shortly before the next use, and not after it', () => {
     const isTime = (minutes: number) => isTimeToLoad(facts(hourly, minutes * MINUTE), 1e-5);
     expect([1, 30, 55, 59.95, 90].map(isTime)).toEqual([false, false, false, true, false]);
+  });
+
+  it('is not due and over between two looks, however exactly the next use is known, and never too late for the load', () => {
+    const loadMs = 2000;
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: EXCHANGE_EVERY_MS - 1 }), (phaseMs) => {
+        const looks = Array.from({ length: 400 }, (_, i) => phaseMs + i * EXCHANGE_EVERY_MS);
+        const first = looks.find((ms) => isTimeToLoad(facts(hourly, ms), 1e-6))!;
+        expect(first).toBeLessThan(60 * MINUTE - loadMs);
+        expect(first).toBeGreaterThan(59 * MINUTE);
+      }),
+    );
   });
 
   it('never is for a model that is hardly known, or was never used', () => {
