@@ -209,7 +209,7 @@ export const models = z
 const preference = z
   .enum(['keep', 'evict', 'none'])
   .nullable()
-  .describe('keep: never unloaded by itself; evict: the first to go; none, or null: like any other');
+  .describe('keep: never unloaded by itself; evict: the first to go, soon; none, or null: like any other');
 const strategyName = z
   .string()
   .regex(/^[A-Za-z][\w.-]*$/, { error: () => 'must be the name of a strategy' })

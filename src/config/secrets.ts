@@ -1,8 +1,11 @@
 /** What replaces a value that may be a secret. */
 const HIDDEN = '…';
-const SECRET_NAME = /pass|secret|token|credential|auth|bearer|dsn|private|signature|api.?key|access.?key/i;
+const SECRET_NAME = /^key$|pass|pwd|secret|token|credential|auth|bearer|dsn|private|signature|api.?key|access.?key/i;
 /** `scheme://user:password@host`. */
 const USER_INFO = /(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/@]+@/gi;
+/** `?token=x`, `;Password=x`. */
+const PARAMETER = /((?:^|[?&;,\s])[\w.-]*(?:pass|pwd|secret|token|key|signature|credential)[\w.-]*=)[^&;,\s]+/gi;
+const AUTHORIZATION = /\b(Bearer|Basic)\s+\S+/g;
 /** `--password=x`; of `--password x` the next word is the value. */
 const FLAG = /^(--?[\w.-]+)=/;
 
@@ -21,7 +24,11 @@ export function valueWithoutSecrets(value: unknown): unknown {
 }
 
 function textWithoutSecrets(value: unknown): unknown {
-  return typeof value === 'string' ? value.replace(USER_INFO, `$1${HIDDEN}@`) : value;
+  if (typeof value !== 'string') return value;
+  return value
+    .replace(USER_INFO, `$1${HIDDEN}@`)
+    .replace(PARAMETER, `$1${HIDDEN}`)
+    .replace(AUTHORIZATION, `$1 ${HIDDEN}`);
 }
 
 /** Of a command line. */

@@ -31,6 +31,8 @@ export interface UnloadTotals {
   lastAt: number | null;
   lastLabel: string | null;
   byLabel: Readonly<Record<string, number>>;
+  /** Of the latest that failed. */
+  lastError: string | null;
   byCause: Readonly<Record<UnloadCause, number>>;
   /** Loads by a request soon after an unloading that nobody had asked for. */
   regretted: number;

@@ -6,7 +6,7 @@ import type { Model } from './model.js';
 export class ModelMemory {
   /** Null where it may not be read. */
   readonly before: number | null;
-  /** A thread has no exit code; once it has ended it is not to be told from a process. */
+  /** Once a thread has ended it is not to be told from a process. */
   readonly #workers: readonly { worker: Worker; isThread: boolean }[];
   readonly #processes: readonly ProcessMemory[];
 
@@ -35,7 +35,9 @@ export class ModelMemory {
     } of this.#workers) {
       const [error] = unloaded?.errors ?? [];
       if (error !== undefined) return `${id}: ${error}`;
-      if (!isThread && exitCode === null) return `${id} had to be killed`;
+      if (exitCode === null) return `${id} had to be killed`;
+      // A host of threads is always ours, and tells how each of them went.
+      if (isThread && unloaded === null) return `${id} was ended before its unload was over`;
     }
     return null;
   }

@@ -18,7 +18,7 @@ import { Loads } from './loads.js';
 import { MemoryLedger } from './memory-ledger.js';
 import type { LearnedModel, Model } from './model.js';
 import { refusal } from './refusal.js';
-import { allRequirementsOf } from './requirements.js';
+import { allRequirementsOf, neededBy } from './requirements.js';
 import { modelCounts, modelStatus, stateOf } from './status.js';
 import type { Strategies } from './strategies.js';
 import { UnloadOrder } from './unload-order.js';
@@ -297,12 +297,17 @@ export class ModelRuntime {
     await this.#unloadOrder.unload(model, 'scaled to 0');
   }
 
-  /** At once, since memory runs out. */
-  evict(pool: Pool, reason: string): Promise<void> {
-    const model = this.models().find((each) => each.pool === pool);
+  /** Since memory runs out; those that cannot do without it go before it. */
+  async evict(pool: Pool, reason: string): Promise<void> {
+    const models = this.models();
+    const model = models.find((each) => each.pool === pool);
     if (!model) return pool.resize(0);
+    const needing = neededBy(model, models);
+    await Promise.all(needing.map((each) => this.evict(each.pool, reason)));
+    // They took their time: somebody may have asked for it meanwhile.
+    if (needing.length > 0 && !this.mayEvict(pool)) return;
     this.#unloading.inEmergency(model, reason);
-    return model.unloading ?? Promise.resolve();
+    await model.unloading;
   }
 
   /** A worker of one of them has changed its state. */

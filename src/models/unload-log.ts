@@ -19,6 +19,7 @@ export const NO_UNLOADS: UnloadTotals = {
   lastAt: null,
   lastLabel: null,
   byLabel: {},
+  lastError: null,
   byCause: NO_CAUSES,
   regretted: 0,
 };
@@ -62,6 +63,7 @@ function sum(totals: UnloadTotals, { cause, label, at, seconds, freedBytes, erro
     seconds: totals.seconds + seconds,
     lastAt: at + seconds * 1000,
     lastLabel: label,
+    lastError: error ?? totals.lastError,
     byLabel: { ...totals.byLabel, [label]: (totals.byLabel[label] ?? 0) + 1 },
     byCause: { ...totals.byCause, [cause]: totals.byCause[cause] + 1 },
   };

@@ -78,7 +78,8 @@ export class Unloads {
       if (model.unloading === unloading) model.unloading = null;
       const endedAt = clock.now();
       ledger.left(model, endedAt);
-      const afterBytes = tracked ? memory.now() : null;
+      // A host that serves again tells nothing of what has gone.
+      const afterBytes = tracked && !model.loaded ? memory.now() : null;
       this.#underWay--;
       const record: UnloadRecord = {
         model: model.name,

@@ -142,7 +142,7 @@ function causeOf(
   { pressureTimeoutMs, byPressure, byPattern }: UnloadRules,
 ): CycleCause | null {
   if (keepalive.due && EXACT.has(keepalive.clock)) return 'pattern';
-  if (preference === 'evict') return 'preference';
+  if (preference === 'evict' && (idleMs ?? 0) >= pressureTimeoutMs) return 'preference';
   if (byPressure && pressure === 'critical') return 'pressure';
   if (byPressure && pressure === 'high' && (idleMs ?? 0) >= pressureTimeoutMs && !expected) return 'pressure';
   if (!keepalive.due || !byPattern) return null;

@@ -9,6 +9,10 @@ describe('an option', () => {
     ['auth', { bearer: 'hunter2' }, '…'],
     ['nested', { deep: { password: 'p' }, plain: 1 }, { deep: { password: '…' }, plain: 1 }],
     ['urls', ['http://a@h', 'http://h/a@b'], ['http://…@h', 'http://h/a@b']],
+    ['url', 'https://h/x?a=1&token=hunter2&b=2', 'https://h/x?a=1&token=…&b=2'],
+    ['hdr', 'Bearer hunter2', 'Bearer …'],
+    ['key', 'hunter2', '…'],
+    ['connection', 'Server=x;Password=hunter2;Port=1', 'Server=x;Password=…;Port=1'],
     ['plain', 'text', 'text'],
     ['size', 5, 5],
   ])('%s: %j', (name, value, shown) => {

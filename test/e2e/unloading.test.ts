@@ -68,7 +68,7 @@ describe('idle models', () => {
 
   it('stay for min_residency, and as long as they are pinned or needed; what users want to go goes first', async () => {
     const { box, models } = await open(
-      'balanced: 1s, check_interval: 500ms, min_residency: 4s',
+      'balanced: 1s, check_interval: 500ms, min_residency: 4s, pressure_timeout: 1s',
       [
         model('pinned', ', unload: { preference: keep }'),
         model('base'),

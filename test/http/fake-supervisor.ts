@@ -143,6 +143,7 @@ export function unloadTotals(parts: Partial<UnloadTotals> = {}): UnloadTotals {
     lastAt: null,
     lastLabel: null,
     byLabel: {},
+    lastError: null,
     byCause: NO_CAUSES,
     regretted: 0,
     ...parts,

@@ -82,8 +82,9 @@ describe('why a model goes', () => {
     expect(names(decided([model('a', { idleMs: 0, expected: true })], 'critical'))).toEqual(['a']);
   });
 
-  it('its user prefers that, whatever the time', () => {
-    const [victim] = decided([model('a', { preference: 'evict' })]).due;
+  it('its user prefers that: as soon as it has been idle for pressure_timeout', () => {
+    const [victim] = decided([model('a', { preference: 'evict', idleMs: MINUTE })]).due;
+    expect(names(decided([model('a', { preference: 'evict', idleMs: MINUTE - 1 })]))).toEqual([]);
     expect(victim).toMatchObject({ cause: 'preference', label: 'User preference unloading' });
     expect(names(decided([model('a', { preference: 'evict' })], 'low', { byPreference: false }))).toEqual([]);
   });
