@@ -120,7 +120,10 @@ export const VERBS: readonly Verb[] = [
     name: 'unpin',
     summary: 'let a model be unloaded like any other again; with --evict before all others',
     args: '<target>',
-    options: [['--evict', 'make it the first to go, and let it go as soon as it has been idle for a while'], JSON_OPTION],
+    options: [
+      ['--evict', 'make it the first to go, and let it go as soon as it has been idle for a while'],
+      JSON_OPTION,
+    ],
     examples: ['unpin intents', 'unpin intents@v1 --evict', 'unpin all'],
     load: () => import('./commands/unpin.js'),
   },

@@ -120,15 +120,19 @@ describe('idle models', () => {
   it('whose unload throws are counted as failed, with the reason', async () => {
     const { box, models } = await open('', model('stubborn', '', 'unload-throws'));
     await models.ask('stubborn', 'x');
-    await models.act('unload', 'stubborn');
+    const { json } = await box.api('POST', '/api/package-unloading/packages/stubborn/unload');
+    expect((json as { warnings: string[] }).warnings).toEqual([expect.stringContaining('it will not let go')]);
     await until(async () => (await metrics(box)).failed_unloads === 1, 'it to be counted');
     expect(await metrics(box)).toMatchObject({
       total_unloads: 1,
       successful_unloads: 0,
       unload_reasons: { 'Manual unloading': 1 },
     });
-    const [freed] = await box.decisions(({ subject, action }) => subject === 'stubborn@v1' && action === 'freed');
-    expect(freed?.reason).toContain('it will not let go');
+    const freed = await until(
+      async () => (await box.decisions(({ subject, action }) => subject === 'stubborn@v1' && action === 'freed'))[0],
+      'the sample after it',
+    );
+    expect(freed.reason).toContain('it will not let go');
     expect((await models.ask('stubborn', 'again')).status).toBe(200);
   });
 });

@@ -85,13 +85,22 @@ export function packageUnloadingRoutes(app: FastifyInstance, supervisor: Supervi
     const wasLoaded = packages.some((each) => each.loaded);
     const { warnings } = reportOrCause(await supervisor.act('unload', name));
     const message = wasLoaded ? `Successfully unloaded package '${name}'` : `Package '${name}' was not loaded`;
-    return done(message, warnings, { package_name: name, was_loaded: wasLoaded });
+    const flaws = flawsSince(packages, supervisor.unloading().packages);
+    return done(message, [...warnings, ...flaws], { package_name: name, was_loaded: wasLoaded });
   });
 
   app.post(`${ROOT}/force-garbage-collection`, async ({ body, query }) => {
     queryOf(query, []);
     objectBody(body, []);
     return garbageReport(await supervisor.collectGarbage());
+  });
+}
+
+/** What went wrong in unloadings since then: they are over, and count as failed. */
+function flawsSince(before: readonly PackageStatus[], now: readonly PackageStatus[]): string[] {
+  return before.flatMap(({ key, totals }) => {
+    const own = now.find((each) => each.key === key)?.totals;
+    return own && own.failed > totals.failed ? [`unloading ${key} did not go well: ${own.lastError}`] : [];
   });
 }
 
