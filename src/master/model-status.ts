@@ -35,7 +35,7 @@ export interface Keepalive {
   keep_seconds: number | null;
   /** It is loaded again so long after a request; null: never before the next one. */
   prewarm_seconds: number | null;
-  basis: 'to_zero_after' | 'learned' | 'seasonal' | 'strategy' | 'ttl';
+  basis: 'to_zero_after' | 'learned' | 'seasonal' | 'strategy' | 'ttl' | 'evict';
   /** Cold seconds that a MiB·s of idle memory may cost. */
   price: number;
 }

@@ -88,12 +88,13 @@ export class Idle {
     const decides = this.deps.strategies.isOwn(model.unload.strategy ?? unloading.strategy);
     const window = this.#rules(models) && found.basis !== 'strategy' && !decides ? found : null;
     const own = toZeroAfterMs ?? (decides ? Number.POSITIVE_INFINITY : (window?.keepMs ?? this.#fallbackMs(model)));
-    const keepMs = Math.min(own, models.ttlMs ?? Number.POSITIVE_INFINITY);
+    const evictMs = isToGo(model, unloading) ? unloading.pressureTimeoutMs : Number.POSITIVE_INFINITY;
+    const keepMs = Math.min(own, models.ttlMs ?? Number.POSITIVE_INFINITY, evictMs);
     const prewarmMs = toZeroAfterMs === null ? (window?.prewarmMs ?? null) : null;
     return {
       keep_seconds: Number.isFinite(keepMs) ? seconds(keepMs) : null,
       prewarm_seconds: prewarmMs === null ? null : seconds(prewarmMs),
-      basis: toZeroAfterMs !== null ? 'to_zero_after' : keepMs < own ? 'ttl' : (window?.basis ?? 'strategy'),
+      basis: basisOf(keepMs, { own, evictMs, toZeroAfterMs }, window),
       price,
     };
   }
@@ -176,6 +177,20 @@ export class Idle {
     this.#windows.set(model, fresh);
     return fresh;
   }
+}
+
+/** Its user prefers that. */
+export function isToGo(model: Model, { byPreference }: UnloadingConfig): boolean {
+  return byPreference && model.unload.preference === 'evict';
+}
+
+function basisOf(
+  keepMs: number,
+  { own, evictMs, toZeroAfterMs }: { own: number; evictMs: number; toZeroAfterMs: number | null },
+  window: KeepaliveWindow | null,
+): Keepalive['basis'] {
+  if (keepMs === own) return toZeroAfterMs !== null ? 'to_zero_after' : (window?.basis ?? 'strategy');
+  return keepMs === evictMs ? 'evict' : 'ttl';
 }
 
 function seconds(ms: number): number {

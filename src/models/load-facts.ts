@@ -27,11 +27,14 @@ export function loadFacts(model: Model, cause: LoadCause, workers: number, aroun
   const others = models.filter((other) => other !== model);
   const required = allRequirementsOf(model, models);
   const needs = needsOf(others, models);
+  // The whole chain, or nobody goes for it: what it requires would find room, and it would not.
+  const missing = [...required].filter((each) => !each.loaded);
   return {
     cause,
     onDemand: model.onDemand,
-    need: times(model.size, workers),
-    least: times(model.least, workers),
+    need: sum([times(model.size, workers), ...missing.map(({ size }) => size)]),
+    least: sum([times(model.least, workers), ...missing.map(({ least }) => least)]),
+    brings: missing.filter((each) => each.onDemand).length,
     room: { bytes: less(box.room.bytes, reserved.bytes), gpuBytes: less(box.room.gpuBytes, reserved.gpuBytes) },
     coming: ledger.coming(),
     unknown: ledger.unknown,
@@ -74,6 +77,13 @@ function needsOf(others: readonly Model[], models: readonly Model[]): Map<Model,
 /** What all its workers are taken to need. */
 function whole({ size, pool }: Model): Sizes {
   return times(size, Math.max(1, pool.desired));
+}
+
+/** Null where nothing is known of any. */
+function sum(sizes: readonly Sizes[]): Sizes {
+  const of = (key: keyof Sizes) =>
+    sizes.reduce<number | null>((all, { [key]: bytes }) => (bytes === null ? all : (all ?? 0) + bytes), null);
+  return { bytes: of('bytes'), gpuBytes: of('gpuBytes') };
 }
 
 function less(bytes: number | null, taken: number | null): number | null {

@@ -1,6 +1,6 @@
 /** What whoever wanted a load is told when it does not come about: what is in the way, and what would help. */
 import { SupError } from '../errors.js';
-import type { TooYoung } from '../policy/load/victims.js';
+import { mayGo, type TooYoung } from '../policy/load/victims.js';
 import type { LoadedModel, LoadFacts } from '../policy/load.js';
 import type { Model } from './model.js';
 import { shortName } from './requirements.js';
@@ -17,7 +17,7 @@ export function noRoom(model: Model, facts: LoadFacts): SupError {
   ];
   return new SupError(
     'SUP_NO_ROOM',
-    `${model.name} cannot be loaded: ${whatIsLacking(facts)}, and nothing loaded may go${hints.join('')}`,
+    `${model.name} cannot be loaded: ${whatIsLacking(facts)}, and ${whatWouldGo(facts)}${hints.join('')}`,
     {
       model: model.config.name,
       need_bytes: need.bytes,
@@ -64,17 +64,19 @@ function lackOf({
   maxLoaded,
   others,
   leaving,
+  brings,
 }: LoadFacts): 'bytes' | 'gpuBytes' | 'places' | null {
   for (const of of ['bytes', 'gpuBytes'] as const) if (room[of] !== null && (need[of] ?? 0) > room[of]) return of;
+  const coming = brings + (onDemand ? 1 : 0);
   const there = others.filter((other) => other.onDemand).length + leaving;
-  return onDemand && maxLoaded !== null && there >= maxLoaded ? 'places' : null;
+  return coming > 0 && maxLoaded !== null && there + coming > maxLoaded ? 'places' : null;
 }
 
 function whatIsLacking(facts: LoadFacts): string {
-  const { need, room, maxLoaded } = facts;
+  const { need, room, brings, maxLoaded } = facts;
   switch (lackOf(facts)) {
     case 'bytes':
-      return `it needs ${mib(need.bytes)} and ${mib(Math.max(0, room.bytes ?? 0))} are left`;
+      return `it${brings > 0 ? ', with what it requires,' : ''} needs ${mib(need.bytes)} and ${mib(Math.max(0, room.bytes ?? 0))} are left`;
     case 'gpuBytes':
       return 'the GPU has no room';
     case 'places':
@@ -82,6 +84,17 @@ function whatIsLacking(facts: LoadFacts): string {
     case null:
       return 'memory has no room';
   }
+}
+
+/** Of what might go. */
+function whatWouldGo(facts: LoadFacts): string {
+  const { need, room, others } = facts;
+  const free = others.filter(mayGo);
+  if (free.length === 0) return 'nothing loaded may go';
+  if (lackOf(facts) !== 'bytes') return `unloading ${namesOf(free)} would not be enough`;
+  const freed = free.reduce((all, { size }) => all + (size.bytes ?? 0), 0);
+  const missing = (need.bytes ?? 0) - (room.bytes ?? 0) - freed;
+  return `unloading ${namesOf(free)} would not be enough: raise limits.memory by ${mib(missing)}`;
 }
 
 function namesOf(models: readonly LoadedModel[]): string {

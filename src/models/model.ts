@@ -158,7 +158,8 @@ export class Model {
     const { unloaded } = this;
     if (unloaded === null) return null;
     this.unloaded = null;
-    if (unloaded.cause === 'manual') return null;
+    // Somebody wanted that.
+    if (unloaded.cause === 'manual' || unloaded.cause === 'preference') return null;
     const goneMs = now - unloaded.at;
     this.patience = patienceAfter(this.patience, goneMs);
     return goneMs < REGRET_MS ? 'regretted' : 'right';

@@ -1,7 +1,8 @@
 import type { UnloadingConfig } from '../config/schema.js';
+import type { Keepalive } from '../master/model-status.js';
 import type { PackageStatus, UnloadingStatus } from '../master/unloading-status.js';
 import { isBuiltIn, shifted } from '../policy/unload/strategies.js';
-import type { Idle, Verdict } from './idle.js';
+import type { Idle } from './idle.js';
 import type { Model } from './model.js';
 import { neededBy } from './requirements.js';
 import type { Strategies } from './strategies.js';
@@ -67,7 +68,7 @@ function packageStatus(
   model: Model,
   models: readonly Model[],
   { ranks, whyNot }: Order,
-  { config, log, idle, strategies, now, wall }: Known,
+  { config, log, idle, now, wall }: Known,
 ): PackageStatus {
   const { app, name, version } = model;
   const unusedMs = model.unusedMs(now);
@@ -90,12 +91,12 @@ function packageStatus(
     totals: log.of(name),
     rank: ranks.get(name) ?? null,
     whyNot: model.loaded ? (whyNot.get(name) ?? (model.unloading === null ? null : 'unloading')) : null,
-    goesInSeconds: ranks.has(name) && !strategies.isOwn(rules) ? goesInSeconds(idle.verdict(model), idleMs) : null,
+    goesInSeconds: ranks.has(name) ? goesInSeconds(idle.describe(model), idleMs) : null,
   };
 }
 
 /** Null where it stays for ever, or a function decides. */
-function goesInSeconds(verdict: Verdict | null, idleMs: number | null): number | null {
-  if (verdict === null || idleMs === null || !Number.isFinite(verdict.keepMs)) return null;
-  return Math.max(0, verdict.keepMs - idleMs) / 1000;
+function goesInSeconds(keepalive: Keepalive | null, idleMs: number | null): number | null {
+  if (keepalive === null || keepalive.keep_seconds === null || idleMs === null) return null;
+  return Math.max(0, keepalive.keep_seconds - idleMs / 1000);
 }

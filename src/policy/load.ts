@@ -17,8 +17,10 @@ export type LoadCause = 'request' | 'operator' | 'start' | 'eager' | 'forecast' 
 export interface LoadFacts {
   cause: LoadCause;
   onDemand: boolean;
-  /** What it took in use. */
+  /** What it took in use, and what it requires that is not loaded. */
   need: Sizes;
+  /** How many it requires that are not loaded, and that `max_loaded` counts. */
+  brings: number;
   /** What it took right after its last load: less, where memory is only touched in use. */
   least: Sizes;
   /** What is left, less what is reserved for loads under way. */
@@ -143,9 +145,10 @@ function isFree({ neededBy, follows }: LoadedModel): boolean {
 }
 
 /** How many too many there would be by `max_loaded`, which bounds what is loaded on demand. */
-function missingPlaces({ onDemand, maxLoaded, others, leaving }: LoadFacts): number {
-  if (!onDemand || maxLoaded === null) return 0;
-  return Math.max(0, others.filter((other) => other.onDemand).length + leaving + 1 - maxLoaded);
+function missingPlaces({ onDemand, brings, maxLoaded, others, leaving }: LoadFacts): number {
+  const coming = brings + (onDemand ? 1 : 0);
+  if (coming === 0 || maxLoaded === null) return 0;
+  return Math.max(0, others.filter((other) => other.onDemand).length + leaving + coming - maxLoaded);
 }
 
 /** A size that is not known stands in nobody's way, unless there is no room for anything. */

@@ -115,6 +115,30 @@ apps:
   });
 });
 
+it('a chain that can never fit as a whole is refused at once, and nobody goes for a part of it', async () => {
+  const box = await Box.open(`models: { max_loaded: 2 }
+unloading: { min_residency: 0s }
+apps:
+  top: ${holds(1, ', unload: { requires: [mid] }')}
+  mid: ${holds(1, ', unload: { requires: [base] }')}
+  base: ${holds(1)}
+  other: ${holds(1)}
+`);
+  const models = new Models(box);
+  await box.ok('start', 'supervisor.yaml');
+  expect((await models.ask('other', 'x')).status).toBe(200);
+  const refused = await models.ask('top', 'x');
+  expect([refused.status, codeOf(refused)]).toEqual([507, 'SUP_NO_ROOM']);
+  expect((await models.all()).map(({ name, state }) => `${name} ${state}`)).toEqual([
+    'top unloaded',
+    'mid unloaded',
+    'base unloaded',
+    'other ready',
+  ]);
+  expect(await unloadsOf(box)).toEqual([]);
+  expect((await models.ask('mid', 'x')).status).toBe(200);
+});
+
 describe('what a model requires', () => {
   const CHAIN = `models: { concurrent_loads: 1 }
 apps:

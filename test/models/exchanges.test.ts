@@ -93,6 +93,7 @@ class Scene {
       room: { bytes: 0, gpuBytes: null },
       coming: { bytes: 0, gpuBytes: null },
       unknown: 0,
+      brings: 0,
       leaving: 0,
       standbyRoom: 0,
       loading: 0,

@@ -599,10 +599,12 @@ describe('what a model requires', () => {
     expect(rig.order).toEqual([]);
   });
 
-  it('is said to be the reason where there is no room for it', async () => {
+  it('counts where it is looked whether there is room: it is not loaded for one that would not fit beside it', async () => {
     const rig = chain(2000, 10);
     const asked = rig.ask(1);
-    await expect(asked).rejects.toMatchObject({ code: 'SUP_NO_ROOM', data: { model: 'm1', requirement: 'm0' } });
+    await expect(asked).rejects.toMatchObject({ code: 'SUP_NO_ROOM', data: { model: 'm1' } });
+    await expect(asked).rejects.toThrow(/it, with what it requires, needs/);
+    expect(rig.order).toEqual([]);
   });
 
   it('is made up for by a start that failed without it', async () => {

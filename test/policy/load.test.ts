@@ -41,6 +41,7 @@ function facts(more: Partial<LoadFacts> = {}): LoadFacts {
     coming: { bytes: 0, gpuBytes: 0 },
     leaving: 0,
     unknown: 0,
+    brings: 0,
     standbyRoom: 300 * MIB,
     loading: 0,
     concurrentLoads: 2,
@@ -311,7 +312,7 @@ describe('whatever is loaded', () => {
       maxLoaded: fc.option(fc.integer({ min: 1, max: 6 }), { nil: null }),
       others: fc.uniqueArray(loaded, { selector: ({ name }) => name }).map(withNeeds),
     })
-    .map((known) => ({ ...known, unknown: 0, least: known.need }));
+    .map((known) => ({ ...known, unknown: 0, brings: 0, least: known.need }));
   const onDemand = (f: LoadFacts) => f.others.filter((each) => each.onDemand).length;
   const check = (property: (f: LoadFacts, decision: LoadDecision) => void) =>
     fc.assert(

@@ -44,6 +44,7 @@ const BASES = {
   seasonal: 'learned from its use at this time of day',
   strategy: 'unloading.strategy',
   ttl: 'models.ttl',
+  evict: 'its preference is evict',
 } as const;
 
 /** Lines of `describe`. */
