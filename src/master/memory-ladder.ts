@@ -60,7 +60,9 @@ export class MemoryLadder {
     this.#measure(now);
     if (this.#last && box.usedBytes !== null) this.#last.lowestBytes = Math.min(this.#last.lowestBytes, box.usedBytes);
     const residents = this.#residents();
-    const pools = residents.map((resident) => this.#facts(resident, residents.length, now));
+    // Below the first rung nothing is asked of them: with many models, who may go is not cheap to say.
+    const isCalm = (box.usedShare ?? 0) < thresholds.cleanup;
+    const pools = isCalm ? [] : residents.map((resident) => this.#facts(resident, residents.length, now));
     const facts = { usedBytes: box.usedBytes, limitBytes: box.limitBytes, pools };
     const decision = decideLadder(facts, this.#last, thresholds, now);
     if (decision.action === 'hold') {

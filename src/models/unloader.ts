@@ -22,8 +22,8 @@ export interface UnloaderDependencies {
   /** Nothing that was unloaded, or trimmed, is still to be measured. */
   settled: () => boolean;
   unload: (model: Model, victim: UnloadVictim) => void;
-  /** Asks it for what it can do without, and measures that. */
-  trim: (model: Model) => Promise<void>;
+  /** Asks it for what it can do without; nothing is settled until that is measured. */
+  trim: (model: Model) => void;
 }
 
 /** A request within this time is likely: it is not worth unloading for pressure that is not critical. */
@@ -36,7 +36,6 @@ const USE_SOON_MS = 15 * 60_000;
 /** Takes models out of memory, cycle by cycle: who goes is decided in policy/unload.ts. */
 export class Unloader {
   #cycle: Cycle | null = null;
-  #trimming = false;
   /** When it was trimmed last; monotonic ms. */
   readonly #trimmed = new WeakMap<Model, number>();
 
@@ -81,7 +80,7 @@ export class Unloader {
     const { unloading } = config();
     const now = clock.now();
     const urgent = this.#isUrgent(unloading);
-    const settled = isSettled() && !this.#trimming;
+    const settled = isSettled();
     let room = roomInCycle(this.#cycle, unloading, urgent, settled, now);
     let gone = 0;
     for (const victim of due) {
@@ -110,13 +109,7 @@ export class Unloader {
     const idleMs = model.idleMs(now);
     if (idleMs === null || (trimmedAt !== undefined && now - trimmedAt < idleMs)) return false;
     this.#trimmed.set(model, now);
-    this.#trimming = true;
-    this.deps
-      .trim(model)
-      .catch(() => {})
-      .finally(() => {
-        this.#trimming = false;
-      });
+    this.deps.trim(model);
     return true;
   }
 

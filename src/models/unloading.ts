@@ -74,7 +74,8 @@ export class Unloading {
       settled: () => this.#unloads.settled,
       unload: (model, { cause, label, decision: { reason, numbers } }) =>
         this.#unloads.begin(model, { cause, label, policy: 'unload', reason, numbers }),
-      trim: (model) => this.#unloads.trim(model, 'memory pressure is high: a part of it may be enough'),
+      // A cleanup that is not answered ends, too.
+      trim: (model) => void this.#unloads.trim(model, 'memory pressure is high: a part of it may be enough'),
     });
   }
 

@@ -38,13 +38,13 @@ const MIB = 1024 ** 2;
 
 /** Takes models out of memory, and measures what that brings. What is in flight is finished, what is queued loads them again. */
 export class Unloads {
-  /** Ended, and not seen by a sample yet. */
-  #ended: { record: UnloadRecord; endedAt: number; boxBeforeBytes: number | null }[] = [];
+  /** Ended, and not seen by a sample yet; each is told once it is. */
+  #ended: { endedAt: number; tell: (boxAfterBytes: number | null) => void }[] = [];
   #underWay = 0;
 
   constructor(private readonly deps: UnloadsDependencies) {}
 
-  /** Nothing is on its way out, and all that went is measured. */
+  /** Nothing is on its way out, and all that went, or was trimmed, is measured. */
   get settled(): boolean {
     return this.#underWay === 0 && this.#ended.length === 0;
   }
@@ -96,7 +96,7 @@ export class Unloads {
           (pool.keptPid === null && model.config.threadHost === null ? whatStayed(beforeBytes, afterBytes) : null),
       };
       this.deps.ended(record);
-      this.#ended.push({ record, endedAt, boxBeforeBytes });
+      this.#ended.push({ endedAt, tell: (boxAfterBytes) => this.#tell(record, boxBeforeBytes, boxAfterBytes) });
       gone();
     });
     model.unloading = unloading;
@@ -109,23 +109,27 @@ export class Unloads {
     if (seen.length === 0) return;
     this.#ended = this.#ended.filter(({ endedAt }) => endedAt >= at);
     const boxAfterBytes = this.deps.usedBytes();
-    for (const { record, boxBeforeBytes } of seen) this.#tell(record, boxBeforeBytes, boxAfterBytes);
+    for (const { tell } of seen) tell(boxAfterBytes);
   }
 
-  /** A part of it only. Resolves when it is done and measured. */
+  /** A part of it only. Until a sample has seen what that brought, nothing is settled. */
   async trim(model: Model, reason: string): Promise<void> {
-    const { decided } = this.deps;
+    const { clock, decided } = this.deps;
     const memory = new ModelMemory(model);
     const beforeBytes = memory.before;
     decided(model.name, 'unload', { action: 'trim', reason, numbers: { memory_bytes: beforeBytes } });
+    this.#underWay++;
     await Promise.all(model.pool.workers.map((worker) => worker.cleaning.ask('trim')));
+    this.#underWay--;
     const afterBytes = memory.now();
     const freed = beforeBytes === null || afterBytes === null ? null : beforeBytes - afterBytes;
-    decided(model.name, 'unload', {
-      action: 'freed',
-      reason: 'what its trim brought',
-      numbers: { before_bytes: beforeBytes, after_bytes: afterBytes, freed_bytes: freed },
-    });
+    const tell = () =>
+      decided(model.name, 'unload', {
+        action: 'freed',
+        reason: 'what its trim brought',
+        numbers: { before_bytes: beforeBytes, after_bytes: afterBytes, freed_bytes: freed },
+      });
+    this.#ended.push({ endedAt: clock.now(), tell });
   }
 
   #tell(record: UnloadRecord, boxBeforeBytes: number | null, boxAfterBytes: number | null): void {

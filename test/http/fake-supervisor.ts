@@ -15,6 +15,7 @@ import type {
   UnloadingStatus,
   UnloadTotals,
 } from '../../src/master/supervisor.js';
+import { NO_UNLOADS } from '../../src/models/unload-log.js';
 import { modelStatus, modelWindow } from '../support/model-reports.js';
 import { cleanupReport, memoryReport, resourceReport } from '../support/reports.js';
 
@@ -131,23 +132,8 @@ export function fakeSupervisor(parts: Partial<Supervisor> = {}): FakeSupervisor 
   };
 }
 
-const NO_CAUSES = { pressure: 0, pattern: 0, preference: 0, adaptive: 0, room: 0, emergency: 0, manual: 0 };
-
 export function unloadTotals(parts: Partial<UnloadTotals> = {}): UnloadTotals {
-  return {
-    total: 0,
-    succeeded: 0,
-    failed: 0,
-    freedBytes: 0,
-    seconds: 0,
-    lastAt: null,
-    lastLabel: null,
-    byLabel: {},
-    lastError: null,
-    byCause: NO_CAUSES,
-    regretted: 0,
-    ...parts,
-  };
+  return { ...NO_UNLOADS, ...parts };
 }
 
 export function packageStatus(key: string, parts: Partial<PackageStatus> = {}): PackageStatus {

@@ -55,7 +55,8 @@ export class IdleModels {
       this.acts.push(`${this.#prefix(model)}unload: ${reason}`);
       this.labels.push(label);
     },
-    trim: async (model) => {
+    trim: (model) => {
+      this.settled = false;
       this.acts.push(`${this.#prefix(model)}trim`);
     },
   });
